@@ -1,0 +1,1 @@
+"""Madang: the self-hosted server behind AI chat products."""
