@@ -1,0 +1,213 @@
+"""The database: transactions that know who asks, and the only commit.
+
+Facts and jobs that are announced in a transaction are rows of the same transaction (the outbox) and are delivered
+after it, so a crash can lose neither the change nor its consequences.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal, Protocol
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+    insert,
+    make_url,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from madang.kernel.auth import Principal
+from madang.kernel.ids import new_id
+from madang.kernel.log import request_id
+from madang.kernel.settings import Settings
+
+APP_ROLE = "madang_app"
+"""Row-level security binds this role; every connection of the application takes it on."""
+
+RESEND_AFTER_SECONDS = 5
+"""A delivery that nobody has taken on by then is sent again."""
+
+
+class Row(DeclarativeBase):
+    """Base of all tables; names of constraints follow one convention."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[object, object]] = {
+        UUID: Uuid(),
+        str: Text(),
+        int: BigInteger(),
+        datetime: DateTime(timezone=True),
+        dict[str, object]: JSONB(),
+        list[object]: JSONB(),
+    }
+
+
+def id_column() -> Mapped[UUID]:
+    """A version 7 UUID as primary key, made by the application."""
+    return mapped_column(primary_key=True, default=new_id)
+
+
+def created_at_column() -> Mapped[datetime]:
+    """The moment the row was inserted, by the database's clock."""
+    return mapped_column(server_default=func.now())
+
+
+class Outbox(Row):
+    """What a committed transaction still owes: events to tell and jobs to do."""
+
+    __tablename__ = "outbox"
+    __table_args__: ClassVar[dict[str, str]] = {"schema": "supervisor"}
+
+    id: Mapped[UUID] = id_column()
+    kind: Mapped[str]
+    name: Mapped[str]
+    payload: Mapped[dict[str, object]]
+    request_id: Mapped[str | None]
+    created_at: Mapped[datetime] = created_at_column()
+    due_at: Mapped[datetime]
+    claimed_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    sends: Mapped[int] = mapped_column(SmallInteger, default=0)
+    last_error: Mapped[str | None]
+    dead_at: Mapped[datetime | None]
+
+
+OUTBOX: Table = Outbox.__table__  # type: ignore[assignment]  # declared as FromClause, a Table in truth
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An outbox row on its way. `payload` is JSON-compatible."""
+
+    id: UUID
+    kind: Literal["event", "job"]
+    name: str
+    payload: dict[str, object]
+    request_id: str | None
+
+
+class Named(Protocol):
+    """An event: a frozen dataclass with a class-level name."""
+
+    name: ClassVar[str]
+
+
+class JobName(Protocol):
+    """What `Tx.enqueue` needs of a `kernel.jobs.JobKind`."""
+
+    @property
+    def name(self) -> str:
+        """The job's name, `feature.verb`."""
+        ...
+
+
+class Tx(AsyncSession):
+    """One transaction. Rows are read and written through it; it is committed by whoever opened it."""
+
+    deliveries: list[Delivery]
+
+    async def announce(self, event: Named) -> None:
+        """Record the event with this transaction; reactions run after the commit, at least until they succeed."""
+        await self._post("event", event.name, event)
+
+    async def enqueue(self, kind: JobName, payload: object, *, due_at: datetime | None = None) -> None:
+        """Record a job with this transaction; a worker does it after the commit, not before `due_at` (UTC)."""
+        await self._post("job", kind.name, payload, due_at)
+
+    async def _post(
+        self, kind: Literal["event", "job"], name: str, payload: object, due_at: datetime | None = None
+    ) -> None:
+        delivery = Delivery(new_id(), kind, name, msgspec.to_builtins(payload), request_id())
+        due = due_at or func.now() + func.make_interval(0, 0, 0, 0, 0, 0, RESEND_AFTER_SECONDS)
+        await self.execute(
+            insert(OUTBOX).values(
+                id=delivery.id,
+                kind=kind,
+                name=name,
+                payload=delivery.payload,
+                request_id=delivery.request_id,
+                due_at=due,
+            )
+        )
+        if due_at is None:
+            self.deliveries.append(delivery)
+
+
+class Database:
+    """The engine of one process. `deliver` is called with what a committed transaction announced."""
+
+    def __init__(self, engine: AsyncEngine, deliver: Callable[[list[Delivery]], None]) -> None:
+        self.engine = engine
+        self._deliver = deliver
+
+    @asynccontextmanager
+    async def transaction(self, who: Principal | None = None) -> AsyncIterator[Tx]:
+        """Open a transaction as `who` (row-level security shows only what is theirs); None is the house itself.
+
+        Commits when the block ends, rolls back when it raises.
+        """
+        async with Tx(self.engine, expire_on_commit=False) as tx:
+            tx.deliveries = []
+            await tx.execute(select(scope_of(who)))
+            yield tx
+            await tx.commit()
+        if tx.deliveries:
+            self._deliver(tx.deliveries)
+
+
+def scope_of(who: Principal | None) -> "func.Function[str]":
+    """The SQL call that sets the row-level scope for the rest of the transaction."""
+    account = "house" if who is None else str(who.account_id)
+    return func.set_config("madang.account", account, True)  # noqa: FBT003  # PostgreSQL's is_local
+
+
+def open_engine(settings: Settings, process: str) -> AsyncEngine:
+    """A pool of connections that act as the application's role; sizes come from the settings."""
+    return create_async_engine(
+        make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg"),
+        connect_args={
+            "options": f"-c role={APP_ROLE} -c timezone=UTC",
+            "application_name": f"madang-{process}",
+            "connect_timeout": 5,
+        },
+        pool_size=settings.database_pool,
+        max_overflow=settings.database_pool,
+        pool_recycle=300,
+        pool_timeout=15,
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        json_deserializer=msgspec.json.decode,
+    )
+
+
+def owner_policy(table: str, column: str = "account_id") -> Iterable[str]:
+    """Statements for a migration: rows of `table` ("schema.table") show only to their account and to the house."""
+    schema, name = table.split(".")
+    mine = f"(current_setting('madang.account', true) = 'house' OR {column} = supervisor.scope_account())"
+    return (
+        f'ALTER TABLE "{schema}".{name} ENABLE ROW LEVEL SECURITY',
+        f'ALTER TABLE "{schema}".{name} FORCE ROW LEVEL SECURITY',
+        f'CREATE POLICY {name}_owner ON "{schema}".{name} USING {mine} WITH CHECK {mine}',
+    )
+
+

@@ -1,0 +1,49 @@
+"""Facts that features announce and others react to.
+
+An event is a frozen dataclass in the contracts of the feature that announces it, with `name: ClassVar[str]`. It is
+announced with `Tx.announce`, relayed after the commit, and told again until every reaction has succeeded.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import delete
+
+from madang.kernel.db import OUTBOX, Delivery, Tx
+
+if TYPE_CHECKING:
+    from madang.kernel.house import House
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What follows from an event: `handler(house, tx, event)`.
+
+    All reactions to one announcement share one transaction, and the announcement is struck off in it too: what a
+    reaction writes to the database happens exactly once, anything else at least once. An error undoes all of them,
+    and they are tried again later.
+    """
+
+    event: type[Any]
+    handler: "Callable[[House, Tx, Any], Awaitable[None]]"
+
+
+class Reactions:
+    """All reactions of the installed modules, by the name of their event."""
+
+    def __init__(self, reactions: Sequence[Reaction]) -> None:
+        self._by_name: defaultdict[str, list[Reaction]] = defaultdict(list)
+        for reaction in reactions:
+            self._by_name[reaction.event.name].append(reaction)
+
+    async def tell(self, house: "House", delivery: Delivery) -> None:
+        """Run every reaction to the delivery; does nothing when it was struck off before."""
+        async with house.db.transaction() as tx:
+            struck = await tx.execute(delete(OUTBOX).where(OUTBOX.c.id == delivery.id).returning(OUTBOX.c.id))
+            if struck.first() is None:
+                return
+            for reaction in self._by_name[delivery.name]:
+                await reaction.handler(house, tx, msgspec.convert(delivery.payload, reaction.event))

@@ -1,0 +1,100 @@
+"""What one process holds: its settings, its connections and what the installed modules offer."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as ValkeyConnectionError
+from redis.exceptions import TimeoutError as ValkeyTimeoutError
+
+from madang.kernel.cache import Cache, ValkeyCache
+from madang.kernel.carrier import Carrier
+from madang.kernel.db import Database, Delivery, open_engine
+from madang.kernel.lock import Locks
+from madang.kernel.module import Module, Offers
+from madang.kernel.settings import Settings
+from madang.kernel.storage import Storage, open_storage
+from madang.kernel.streams import BLOCK_MILLISECONDS, Streams
+
+VALKEY_TIMEOUT_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts that use cases are given. One a process, opened by `open_house`."""
+
+    settings: Settings
+    db: Database
+    valkey: Redis
+    storage: Storage
+    cache: Cache
+    locks: Locks
+    streams: Streams
+    offers: Offers
+    deliver: Callable[[list[Delivery]], None]
+    _stack: AsyncExitStack
+    _resources: dict[Callable[..., Any], Any] = field(default_factory=dict)
+
+    async def resource[T](self, open_it: "Callable[[House], AbstractAsyncContextManager[T]]") -> T:
+        """What `open_it` opens, once for the process and closed with it; the same object at every call."""
+        if open_it not in self._resources:
+            opening = open_it(self)
+            self._resources[open_it] = await self._stack.enter_async_context(opening)
+        return self._resources[open_it]  # type: ignore[no-any-return]  # keyed by what made it
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings,
+    modules: Sequence[Module],
+    process: str,
+    deliver: Callable[[list[Delivery]], None] | None = None,
+) -> AsyncIterator[House]:
+    """Open the parts of one process, lazily connected, and close them at the end.
+
+    `deliver` takes what committed transactions announce; Celery carries it to a worker when it is not given.
+    """
+    async with AsyncExitStack() as stack:
+        if deliver is None:
+            carrier = Carrier(settings)
+            stack.callback(carrier.close)
+            deliver = carrier.carry
+        engine = open_engine(settings, process)
+        stack.push_async_callback(engine.dispose)
+        valkey = open_valkey(settings)
+        stack.push_async_callback(valkey.aclose)
+        tail = open_valkey(settings, patience=BLOCK_MILLISECONDS / 1000 + VALKEY_TIMEOUT_SECONDS, single=True)
+        stack.push_async_callback(tail.aclose)
+        streams = Streams(valkey, tail, settings.key_prefix, settings.stream_retention_hours * 3600)
+        stack.push_async_callback(streams.close)
+        async with AsyncExitStack() as resources:
+            yield House(
+                settings=settings,
+                db=Database(engine, deliver),
+                valkey=valkey,
+                storage=open_storage(settings),
+                cache=ValkeyCache(valkey, settings.key_prefix),
+                locks=Locks(valkey, settings.key_prefix),
+                streams=streams,
+                offers=Offers(modules),
+                deliver=deliver,
+                _stack=resources,
+            )
+
+
+def open_valkey(settings: Settings, *, patience: float = VALKEY_TIMEOUT_SECONDS, single: bool = False) -> Redis:
+    """A client; `patience` is the longest wait for one reply in seconds."""
+    return Redis.from_url(
+        settings.valkey_url.get_secret_value(),
+        socket_timeout=patience,
+        socket_connect_timeout=3,
+        socket_keepalive=True,
+        single_connection_client=single,
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 1),
+        retry_on_error=[ValkeyConnectionError, ValkeyTimeoutError],
+        max_connections=200,
+    )

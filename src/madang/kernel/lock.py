@@ -1,0 +1,103 @@
+"""A lock that processes on many hosts share, in Valkey.
+
+Every holder has a token of its own, and every compare-and-act is one Lua script, so only the owner can extend or
+release. A lock that outlives its time to live is anyone's again; whoever writes to a third place under a lock passes
+on the fencing number that `acquire` returned, which only grows, so that the late writer can be refused there.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+
+from redis.asyncio import Redis
+
+_ACQUIRE = """
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return redis.call('INCR', KEYS[2]) end
+return 0
+"""
+_EXTEND = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+_RELEASE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+_FIRST_WAIT_SECONDS = 0.01
+_LONGEST_WAIT_SECONDS = 0.25
+
+_held: ContextVar[MappingProxyType[str, str]] = ContextVar("held_locks", default=MappingProxyType({}))
+
+
+class Locks:
+    """Named locks. Names are free text; times are in seconds."""
+
+    def __init__(self, valkey: Redis, prefix: str) -> None:
+        self._valkey = valkey
+        self._prefix = prefix
+        self._acquire = valkey.register_script(_ACQUIRE)
+        self._extend = valkey.register_script(_EXTEND)
+        self._release = valkey.register_script(_RELEASE)
+
+    async def acquire(self, name: str, ttl: float, timeout: float = 0) -> int:  # noqa: ASYNC109  # part of the lock's contract
+        """Try for up to `timeout` seconds to hold the lock for `ttl` seconds.
+
+        Returns the fencing number, from 1 and growing with every holder of this name, or 0 when another holds it.
+        """
+        token = secrets.token_hex(16)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        wait = _FIRST_WAIT_SECONDS
+        while True:
+            fence = int(await self._acquire(keys=self._keys(name), args=[token, _milliseconds(ttl)]))
+            if fence:
+                _held.set(MappingProxyType({**_held.get(), name: token}))
+                return fence
+            left = deadline - loop.time()
+            if left <= 0:
+                return 0
+            await asyncio.sleep(min(wait, left))
+            wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+
+    async def extend(self, name: str, ttl: float) -> bool:
+        """Hold on for `ttl` seconds from now; False when this context does not (or no longer) hold the lock."""
+        token = _held.get().get(name)
+        if token is None:
+            return False
+        return bool(await self._extend(keys=self._keys(name)[:1], args=[token, _milliseconds(ttl)]))
+
+    async def release(self, name: str) -> bool:
+        """Let go; False when this context does not (or no longer) hold the lock."""
+        held = dict(_held.get())
+        token = held.pop(name, None)
+        if token is None:
+            return False
+        _held.set(MappingProxyType(held))
+        return bool(await self._release(keys=self._keys(name)[:1], args=[token]))
+
+    async def is_locked(self, name: str) -> bool:
+        """Whether anyone holds the lock."""
+        return bool(await self._valkey.exists(self._keys(name)[0]))
+
+    @asynccontextmanager
+    async def lock(self, name: str, ttl: float, timeout: float = 0) -> AsyncIterator[bool]:  # noqa: ASYNC109  # as above
+        """Hold the lock for the block, if it can be had; yields whether it was acquired."""
+        acquired = bool(await self.acquire(name, ttl, timeout))
+        try:
+            yield acquired
+        finally:
+            if acquired:
+                await self.release(name)
+
+    def _keys(self, name: str) -> list[str]:
+        return [f"{self._prefix}:lock:{{{name}}}", f"{self._prefix}:lock:{{{name}}}:fence"]
+
+
+def _milliseconds(seconds: float) -> int:
+    if seconds <= 0:
+        msg = f"a lock's time to live must be positive, not {seconds} s"
+        raise ValueError(msg)
+    return max(1, round(seconds * 1000))

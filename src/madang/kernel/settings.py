@@ -1,0 +1,71 @@
+"""Settings of the house itself; every feature has its own file with its own prefix."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment (`MADANG_` before the name unless another name is given)."""
+
+    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True)
+
+    database_url: Annotated[
+        SecretStr,
+        Field(
+            validation_alias=AliasChoices("database_url", "DATABASE_URL"),
+            description="PostgreSQL with pgvector, as `postgresql://user:password@host:port/database`.",
+        ),
+    ]
+    owner_database_url: SecretStr | None = Field(
+        default=None,
+        description="The same database as the owner of its tables, for migrations; `DATABASE_URL` if not given.",
+    )
+    valkey_url: Annotated[
+        SecretStr,
+        Field(
+            validation_alias=AliasChoices("valkey_url", "VALKEY_URL"),
+            description="Valkey or Redis, as `redis://user:password@host:port/0` or `unix:///path`.",
+        ),
+    ]
+    secret_key: SecretStr = Field(
+        min_length=32,
+        description="Signs tokens; at least 32 characters, the same in every process. `madang up` makes one.",
+    )
+    data_dir: Path = Field(default=Path(".madang"), description="Where `madang up` keeps everything.")
+    storage_url: str | None = Field(
+        default=None, description="Where files live: `file:///path` or `s3://bucket`; in the data folder if unset."
+    )
+    host: str = Field(default="127.0.0.1", description="The address that the api process listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port of the api process; 0 takes any free one.")
+    environment: Literal["development", "test", "production"] = Field(
+        default="development", description="Shown by /health; production also insists on secure cookies."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much to log.")
+    log_style: Literal["json", "text"] = Field(default="json", description="Logs for machines or for people.")
+    database_pool: int = Field(default=20, ge=1, le=500, description="Database connections a process keeps open.")
+    worker_runs: int = Field(default=200, ge=1, le=5000, description="Answers one worker writes at the same time.")
+    worker_jobs: int = Field(default=4, ge=1, le=500, description="Other jobs one worker does at the same time.")
+    stream_retention_hours: int = Field(
+        default=24, ge=1, le=720, description="How long the live event log of an answer stays in Valkey."
+    )
+    key_prefix: str = Field(
+        default="madang", pattern=r"^[a-z0-9-]{1,32}$", description="Before every key in Valkey."
+    )
+
+    @property
+    def owner_url(self) -> str:
+        """The URL that migrations use."""
+        return (self.owner_database_url or self.database_url).get_secret_value()
+
+
+@cache
+def load() -> Settings:
+    """The settings of this process, read once.
+
+    Raises `pydantic.ValidationError` when one is missing or malformed.
+    """
+    return Settings()  # pyright: ignore[reportCallIssue]  # the environment gives the required values

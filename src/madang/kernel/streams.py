@@ -1,0 +1,313 @@
+"""The resumable event log of a run, in Valkey.
+
+One stream a log. An entry's id is its sequence number, dense from 1, so a reader's cursor is the number of the last
+event it saw, and replaying and tailing are the same read. Every append is one Lua script that compares the writer's
+fence with the highest that ever claimed the log: a writer that lost its lease can append nothing, and an append that
+is repeated after a lost reply changes nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from madang.kernel import log
+from madang.kernel.jobs import spawn
+
+logger = log.get_logger(__name__)
+
+FLUSH_GAP_SECONDS = 0.01
+READ_GAP_SECONDS = 0.015
+BLOCK_MILLISECONDS = 5000
+PAGE = 1000
+_AWAY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+
+_CLAIM = """
+local head = redis.call('HMGET', KEYS[2], 'fence', 'last')
+if tonumber(ARGV[1]) < tonumber(head[1] or '0') then return -1 end
+redis.call('HSET', KEYS[2], 'fence', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return tonumber(head[2] or '0')
+"""
+_APPEND = """
+local head = redis.call('HMGET', KEYS[2], 'fence', 'last')
+local fence, last = tonumber(head[1] or '0'), tonumber(head[2] or '0')
+if tonumber(ARGV[1]) < fence then return -1 end
+local first = tonumber(ARGV[3])
+if first > last + 1 then return last end
+local seq = last
+for i = 4, #ARGV, 2 do
+  local this = first + (i - 4) / 2
+  if this > seq then
+    redis.call('XADD', KEYS[1], string.format('%d-0', this), 't', ARGV[i], 'd', ARGV[i + 1])
+    seq = this
+  end
+end
+redis.call('HSET', KEYS[2], 'fence', ARGV[1], 'last', seq)
+if last == 0 then
+  redis.call('EXPIRE', KEYS[1], ARGV[2])
+  redis.call('EXPIRE', KEYS[2], ARGV[2])
+end
+return seq
+"""
+
+
+class Event(NamedTuple):
+    """One event: its number, its type and its data as JSON text, never parsed between writer and reader."""
+
+    seq: int
+    type: bytes
+    data: bytes
+
+
+class FencedError(Exception):
+    """Another writer has claimed this log with a higher fence; this one must stop."""
+
+
+@dataclass(slots=True, eq=False)
+class LogWriter:
+    """Appends to one log. Everything it wrote stays in `events` until it is closed.
+
+    `append` only buffers; the streams write for all writers together, and go on trying while Valkey is away.
+    """
+
+    key: str
+    fence: int
+    events: list[Event]
+    stored: int
+    _mark: "Callable[[LogWriter], None]"
+    fenced: bool = False
+    _waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+    @property
+    def last(self) -> int:
+        """The number of the last event, stored or not; 0 when there is none."""
+        return self.events[-1].seq if self.events else 0
+
+    def append(self, kind: bytes, data: bytes) -> int:
+        """Add an event (`data` is JSON text); returns its number. Raises `FencedError`."""
+        if self.fenced:
+            raise FencedError(self.key)
+        seq = self.last + 1
+        self.events.append(Event(seq, kind, data))
+        self._mark(self)
+        return seq
+
+    async def drained(self) -> None:
+        """Wait until all that was appended is in the log. Raises `FencedError`."""
+        if self.stored < self.last and not self.fenced:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        if self.fenced:
+            raise FencedError(self.key)
+
+    def confirm(self, stored: int) -> None:
+        """Take the log's answer to an append: its last number, or -1 when the writer is fenced off."""
+        if stored < 0:
+            self.fenced = True
+        else:
+            self.stored = stored
+            if stored < self.last:
+                self._mark(self)
+                return
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+
+class Streams:
+    """All logs, seen from one process: one flusher writes for every writer, one tail reads for every reader."""
+
+    def __init__(self, valkey: Redis, tail_valkey: Redis, prefix: str, retention_seconds: int) -> None:
+        self._valkey = valkey
+        self._prefix = prefix
+        self._retention = retention_seconds
+        self._claim = valkey.register_script(_CLAIM)
+        self._append_sha: str | None = None
+        self._dirty: set[LogWriter] = set()
+        self._flusher: asyncio.Task[None] | None = None
+        self._tail = Tail(tail_valkey, valkey)
+
+    def _keys(self, key: str) -> tuple[str, str]:
+        return f"{self._prefix}:log:{{{key}}}", f"{self._prefix}:log:{{{key}}}:head"
+
+    async def claim(self, key: str, fence: int) -> LogWriter:
+        """Become the log's writer; its earlier writers are shut out. Raises `FencedError`, `RedisError`."""
+        last = await self._claim(keys=self._keys(key), args=[fence, self._retention])
+        if last < 0:
+            raise FencedError(key)
+        events = await self.read(key, 0) if last else []
+        return LogWriter(key, fence, events, len(events), self._mark)
+
+    def writer(self, key: str, fence: int) -> LogWriter:
+        """A writer for a log that has no events yet; it is claimed with the first append."""
+        return LogWriter(key, fence, [], 0, self._mark)
+
+    async def read(self, key: str, after: int) -> list[Event]:
+        """All events that are there now with a number above `after`."""
+        found: list[Event] = []
+        while True:
+            page = await self._valkey.xrange(self._keys(key)[0], min=f"({after}-0", count=PAGE)
+            found.extend(_events(page))
+            if len(page) < PAGE:
+                return found
+            after = found[-1].seq
+
+    async def follow(self, key: str, after: int, beat: float) -> AsyncIterator[list[Event]]:
+        """Every event above `after`, once and in order, as they come; an empty list after each `beat` idle seconds.
+
+        Never ends by itself. While Valkey is away nothing comes but beats.
+        """
+        async with aclosing(self._tail.follow(self._keys(key)[0], after, beat)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def forget(self, key: str) -> None:
+        """Remove the log."""
+        await self._valkey.unlink(*self._keys(key))
+
+    async def close(self) -> None:
+        """End the flusher and the tail."""
+        await self._tail.close()
+        if self._flusher is not None:
+            self._flusher.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._flusher
+
+    def _mark(self, writer: LogWriter) -> None:
+        self._dirty.add(writer)
+        if self._flusher is None or self._flusher.done():
+            self._flusher = spawn(self._flush(), "streams.flush")
+
+    async def _flush(self) -> None:
+        """Write what all writers have, in one round trip at a time, until nothing is left."""
+        failures = 0
+        while self._dirty:
+            batch, self._dirty = self._dirty, set()
+            try:
+                await self._write(list(batch))
+                failures = 0
+                await asyncio.sleep(FLUSH_GAP_SECONDS)
+            except (RedisError, OSError, TimeoutError) as error:
+                self._dirty |= batch
+                self._append_sha = None
+                logger.warning("log_away", writers=len(batch), error=str(error))
+                await asyncio.sleep(_AWAY_SECONDS[min(failures, len(_AWAY_SECONDS) - 1)])
+                failures += 1
+
+    async def _write(self, writers: list[LogWriter]) -> None:
+        if self._append_sha is None:
+            self._append_sha = str(await self._valkey.script_load(_APPEND))
+        pipe = self._valkey.pipeline(transaction=False)
+        for writer in writers:
+            first = writer.stored + 1
+            stream, head = self._keys(writer.key)
+            args: list[Any] = [writer.fence, self._retention, first]
+            for event in writer.events[writer.stored :]:
+                args += (event.type, event.data)
+            pipe.evalsha(self._append_sha, 2, stream, head, *args)
+        answers = await pipe.execute(raise_on_error=False)
+        for writer, answer in zip(writers, answers, strict=True):
+            if isinstance(answer, NoScriptError):
+                self._append_sha = None
+                self._dirty.add(writer)
+            elif isinstance(answer, Exception):
+                logger.error("log_refused", key=writer.key, error=str(answer))
+                self._dirty.add(writer)
+            else:
+                writer.confirm(int(answer))
+
+
+@dataclass(slots=True, eq=False)
+class _Follower:
+    """One reader's place: what has come for it since it looked, and its cursor in the tail."""
+
+    cursor: int
+    batches: list[Event] = field(default_factory=list)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Tail:
+    """One blocking read for all logs that this process follows."""
+
+    def __init__(self, blocking: Redis, valkey: Redis) -> None:
+        self._blocking = blocking
+        self._valkey = valkey
+        self._followers: dict[str, set[_Follower]] = {}
+        self._client_id: int | None = None
+        self._reader: asyncio.Task[None] | None = None
+
+    async def follow(self, stream: str, after: int, beat: float) -> AsyncIterator[list[Event]]:
+        """See `Streams.follow`."""
+        follower = _Follower(after)
+        await self._join(stream, follower)
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(beat):
+                        await follower.ready.wait()
+                follower.ready.clear()
+                batch, follower.batches = follower.batches, []
+                yield batch
+        finally:
+            self._leave(stream, follower)
+
+    async def close(self) -> None:
+        """End the reading task."""
+        if self._reader is not None:
+            self._reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reader
+
+    async def _join(self, stream: str, follower: _Follower) -> None:
+        self._followers.setdefault(stream, set()).add(follower)
+        if self._reader is None or self._reader.done():
+            self._reader = spawn(self._read(), "streams.tail")
+        elif self._client_id is not None:
+            with suppress(RedisError, OSError):
+                await self._valkey.client_unblock(self._client_id)
+
+    def _leave(self, stream: str, follower: _Follower) -> None:
+        followers = self._followers.get(stream, set())
+        followers.discard(follower)
+        if not followers:
+            self._followers.pop(stream, None)
+
+    async def _read(self) -> None:
+        failures = 0
+        while self._followers:
+            try:
+                self._client_id = self._client_id or await self._blocking.client_id()
+                cursors = {
+                    stream: f"{min(one.cursor for one in followers)}-0" for stream, followers in self._followers.items()
+                }
+                found = await self._blocking.xread(cursors, count=PAGE, block=BLOCK_MILLISECONDS)
+                self._hand_out(found)
+                failures = 0
+                await asyncio.sleep(READ_GAP_SECONDS)
+            except (RedisError, OSError, TimeoutError) as error:
+                self._client_id = None
+                logger.warning("log_unreadable", error=str(error))
+                await asyncio.sleep(_AWAY_SECONDS[min(failures, len(_AWAY_SECONDS) - 1)])
+                failures += 1
+
+    def _hand_out(self, found: Any) -> None:  # noqa: ANN401  # redis-py types replies as Any
+        for name, entries in found or ():
+            events = _events(entries)
+            for follower in self._followers.get(name.decode(), ()):
+                fresh = [event for event in events if event.seq > follower.cursor]
+                if fresh:
+                    follower.cursor = fresh[-1].seq
+                    follower.batches.extend(fresh)
+                    follower.ready.set()
+
+
+def _events(entries: Any) -> list[Event]:  # noqa: ANN401  # redis-py types replies as Any
+    return [Event(int(key.split(b"-", 1)[0]), fields[b"t"], fields[b"d"]) for key, fields in entries]
