@@ -1,0 +1,34 @@
+"""Load and permit in one step."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from madang.features.accounts.tables import AccountRow
+from madang.kernel.auth import Principal
+from madang.kernel.db import Tx
+from madang.kernel.errors import Forbidden, NotFound
+
+
+def permit_supervisor(who: Principal) -> None:
+    """Only supervisors pass; raises `Forbidden` for everybody else."""
+    if not who.is_supervisor:
+        raise Forbidden("supervisor_only", "Only a supervisor may do this. Ask the person who runs this server.")
+
+
+async def own_account(tx: Tx, who: Principal) -> AccountRow:
+    """The account of the caller."""
+    return await account_for(tx, who, who.account_id)
+
+
+async def account_for(tx: Tx, who: Principal, account_id: UUID, *, lock: bool = False) -> AccountRow:
+    """An account that `who` may see and change: their own, or any for a supervisor.
+
+    Raises `NotFound` for everybody else's. With `lock` nobody changes it before the transaction ends.
+    """
+    if who.is_supervisor or who.account_id == account_id:
+        query = select(AccountRow).where(AccountRow.id == account_id, AccountRow.deleted_at.is_(None))
+        found = await tx.scalar(query.with_for_update() if lock else query)
+        if found is not None:
+            return found
+    raise NotFound("account_not_found", "There is no such account.")

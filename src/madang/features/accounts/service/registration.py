@@ -1,0 +1,165 @@
+"""Making accounts: the first one founds the house, the others come by its rules."""
+
+import unicodedata
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from madang.features.accounts import settings
+from madang.features.accounts.contracts import Account, AccountRegistered, Setup
+from madang.features.accounts.service import invites, passwords, people, throttle
+from madang.features.accounts.service.desk import open_desk
+from madang.features.accounts.tables import AccountRow
+from madang.kernel.db import Tx
+from madang.kernel.errors import Conflict, Forbidden, Invalid
+from madang.kernel.house import House
+from madang.kernel.ids import new_id
+
+EMAIL_LENGTH, LOCAL_LENGTH = 254, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What somebody gives who wants an account."""
+
+    email: str
+    password: str = field(repr=False)
+    name: str = ""
+    invite_code: str | None = field(default=None, repr=False)
+
+
+def normal_email(email: str) -> str:
+    """The one form in which an address is kept and compared: NFKC, lower case, no space around it.
+
+    Raises `Invalid` when it cannot be an address.
+    """
+    normal = unicodedata.normalize("NFKC", email).strip().lower()
+    local, at, domain = normal.rpartition("@")
+    strange = any(character.isspace() or not character.isprintable() for character in normal)
+    whole = at and local and domain and "@" not in local and len(local) <= LOCAL_LENGTH
+    if strange or not whole or len(normal) > EMAIL_LENGTH or domain.startswith(".") or ".." in normal:
+        raise Invalid("email_malformed", "This is not an e-mail address. Write it like name@example.org.")
+    return normal
+
+
+async def setup(tx: Tx) -> Setup:
+    """What a visitor may do here."""
+    return Setup(first_run=await _is_empty(tx), registration=settings.load().registration)
+
+
+async def register(house: House, wanted: Application, address: str) -> Account:
+    """Make an account; the first one becomes the supervisor, whoever comes at the same time.
+
+    Raises `Forbidden` (registration_closed, invite_required, invite_invalid), `Invalid` for the e-mail address or the
+    password, `Conflict` (email_taken) and `TooMany`. Where only invited people register, nobody else learns which
+    addresses are taken; where anybody may, failures from one address are counted and slowed down.
+    """
+    email = normal_email(wanted.email)
+    password = passwords.accept(wanted.password, email, wanted.name)
+    async with throttle.attempt(house, throttle.counters(address)):
+        async with house.db.transaction() as tx:
+            if not await _is_empty(tx):
+                await _permit(tx, wanted.invite_code, spend=False)
+        hashing = (await house.resource(open_desk)).hashing
+        password_hash = await hashing.hash(password)
+        async with house.db.transaction() as tx:
+            return await _found_or_join(tx, wanted, email, password_hash)
+
+
+async def _found_or_join(tx: Tx, wanted: Application, email: str, password_hash: str) -> Account:
+    await people.lock_founding(tx)
+    is_founder = await _is_empty(tx)
+    if not is_founder:
+        await _permit(tx, wanted.invite_code, spend=True)
+    made = await _insert(tx, email, wanted.name, password_hash, is_supervisor=is_founder)
+    if made is None:
+        raise Conflict("email_taken", "There is an account with this e-mail address. Sign in, or use another one.")
+    return made
+
+
+async def _permit(tx: Tx, invite_code: str | None, *, spend: bool) -> None:
+    """Whether the house takes people now, and this one; an invite is used up only when it is spent."""
+    mode = settings.load().registration
+    if mode == "closed":
+        raise Forbidden("registration_closed", "Nobody can register here. Ask the person who runs this server.")
+    if mode == "open" and not invite_code:
+        return
+    if not invite_code:
+        detail = "Only invited people can register here. Ask the person who runs this server for an invite code."
+        raise Forbidden("invite_required", detail)
+    if spend:
+        await invites.redeem(tx, invite_code)
+    else:
+        await invites.require(tx, invite_code)
+
+
+async def create_supervisor(house: House, email: str, name: str, password: str) -> Account:
+    """Make a supervisor from the command line, or make one of an account that exists; the password is set anew."""
+    email = normal_email(email)
+    password = passwords.accept(password, email, name)
+    password_hash = await (await house.resource(open_desk)).hashing.hash(password)
+    async with house.db.transaction() as tx:
+        await people.lock_founding(tx)
+        made = await _insert(tx, email, name, password_hash, is_supervisor=True)
+        return made or await _set_password(tx, email, password_hash, is_supervisor=True)
+
+
+async def reset_password(house: House, email: str, password: str) -> Account:
+    """Set a password from the command line and end every sign-in; raises `Invalid` for an unknown account."""
+    email = normal_email(email)
+    password = passwords.accept(password, email)
+    password_hash = await (await house.resource(open_desk)).hashing.hash(password)
+    async with house.db.transaction() as tx:
+        return await _set_password(tx, email, password_hash)
+
+
+async def _set_password(tx: Tx, email: str, password_hash: str, *, is_supervisor: bool | None = None) -> Account:
+    row = await tx.scalar(select(AccountRow).where(AccountRow.email == email).with_for_update())
+    if row is None:
+        raise Invalid("account_unknown", f"There is no account with the e-mail address {email}.")
+    row.password_hash, row.disabled_at = password_hash, None
+    row.is_supervisor = row.is_supervisor if is_supervisor is None else is_supervisor
+    await tx.flush()
+    await people.end_logins(tx, row.id, "password")
+    return people.account(row)
+
+
+async def _insert(tx: Tx, email: str, name: str, password_hash: str, *, is_supervisor: bool) -> Account | None:
+    """The new account, or None when the address is taken."""
+    statement = (
+        insert(AccountRow)
+        .values(
+            id=new_id(),
+            email=email,
+            name=name,
+            password_hash=password_hash,
+            is_supervisor=is_supervisor,
+            preferences={},
+        )
+        .on_conflict_do_nothing(index_elements=[AccountRow.email])
+        .returning(AccountRow)
+    )
+    row = await tx.scalar(statement)
+    if row is None:
+        return None
+    await tx.announce(AccountRegistered(row.id))
+    return people.account(row)
+
+
+async def replace_hash(tx: Tx, account_id: UUID, old: str, new: str) -> None:
+    """Keep a stronger hash of the same password, unless the password was changed meanwhile."""
+    same = update(AccountRow).where(AccountRow.id == account_id, AccountRow.password_hash == old)
+    await tx.execute(same.values(password_hash=new))
+
+
+async def _is_empty(tx: Tx) -> bool:
+    return not await tx.scalar(select(exists(select(AccountRow.id))))
+
+
+async def display_name(tx: Tx, account_id: UUID) -> str:
+    """What to call somebody: their name, else what stands before the @ of their address; empty when unknown."""
+    query = select(AccountRow.name, func.split_part(AccountRow.email, "@", 1)).where(AccountRow.id == account_id)
+    found = (await tx.execute(query)).one_or_none()
+    return (found[0] or found[1]) if found else ""

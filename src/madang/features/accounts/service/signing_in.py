@@ -1,0 +1,139 @@
+"""Signing in, staying signed in, signing out."""
+
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from madang.features.accounts import settings
+from madang.features.accounts.contracts import Device, SignIn
+from madang.features.accounts.service import people, registration, throttle, tokens
+from madang.features.accounts.service.desk import Desk, open_desk
+from madang.features.accounts.tables import AccountRow, LoginRow
+from madang.kernel import log
+from madang.kernel.clock import now
+from madang.kernel.db import Tx
+from madang.kernel.errors import Forbidden, Invalid, Unauthorized
+from madang.kernel.house import House
+
+logger = log.get_logger(__name__)
+
+GRACE = timedelta(seconds=10)
+"""A refresh token that was just used answers with the same successor: its answer was lost, or a second tab asked."""
+
+LONGEST_DEVICE = 300
+
+
+async def sign_in(house: House, email: str, password: str, device: Device) -> SignIn:
+    """Begin a new sign-in, never one that the client brought along.
+
+    Raises `Unauthorized` (invalid_credentials) for an unknown address and for a wrong password, after the same time,
+    `Forbidden` (account_disabled) and `TooMany`.
+    """
+    desk = await house.resource(open_desk)
+    try:
+        email = registration.normal_email(email)
+    except Invalid:
+        email = ""
+    async with throttle.attempt(house, throttle.counters(device.address, email)):
+        async with house.db.transaction() as tx:
+            row = await tx.scalar(select(AccountRow).where(AccountRow.email == email, AccountRow.deleted_at.is_(None)))
+        verdict = await desk.hashing.verify(row.password_hash if row else None, password)
+        if row is None or not verdict.right:
+            raise Unauthorized("invalid_credentials", "The e-mail address or the password is wrong.")
+    if row.disabled_at is not None:
+        raise Forbidden("account_disabled", "This account is disabled. Ask the person who runs this server.")
+    async with house.db.transaction() as tx:
+        if verdict.new_hash:
+            await registration.replace_hash(tx, row.id, row.password_hash, verdict.new_hash)
+        login = _begin(row.id, device)
+        tx.add(login)
+        await tx.flush()
+        return _hand_out(desk, row, login)
+
+
+def _begin(account_id: UUID, device: Device) -> LoginRow:
+    moment = now()
+    return LoginRow(
+        account_id=account_id,
+        salt=secrets.token_bytes(16),
+        generation=1,
+        rotated_at=moment,
+        expires_at=moment + timedelta(days=settings.load().sign_in_days),
+        address=device.address[:LONGEST_DEVICE],
+        user_agent=device.user_agent[:LONGEST_DEVICE],
+    )
+
+
+def _hand_out(desk: Desk, row: AccountRow, login: LoginRow) -> SignIn:
+    lifetime = timedelta(minutes=settings.load().access_token_minutes)
+    return SignIn(
+        account=people.account(row),
+        access_token=tokens.make_access_token(desk.keys, tokens.AccessClaims(row.id, login.id), lifetime),
+        expires_in=lifetime,
+        refresh_token=tokens.make_refresh_token(desk.keys, login.id, login.generation, login.salt),
+        refresh_expires_in=login.expires_at - now(),
+    )
+
+
+async def refresh(house: House, token: str, device: Device) -> SignIn:
+    """Exchange a refresh token for new tokens; raises `Unauthorized` (refresh_invalid) when it is not good.
+
+    A token that was used before and comes back after `GRACE` was copied: the whole sign-in ends, for both holders.
+    """
+    desk = await house.resource(open_desk)
+    presented = tokens.read_refresh_token(token)
+    async with house.db.transaction() as tx:
+        found = await _lock_login(tx, desk, presented)
+        continued = _rotate(found[1], presented, device) if found else False
+        handed = _hand_out(desk, *found) if found and continued else None
+    if handed is None:
+        desk.forget(presented.login_id)
+        raise tokens.refresh_invalid()
+    return handed
+
+
+async def _lock_login(tx: Tx, desk: Desk, presented: tokens.RefreshToken) -> tuple[AccountRow, LoginRow] | None:
+    """The account and the standing sign-in of a genuine token, locked; None when there is none."""
+    query = (
+        select(AccountRow, LoginRow)
+        .join(LoginRow, LoginRow.account_id == AccountRow.id)
+        .where(LoginRow.id == presented.login_id, LoginRow.ended_at.is_(None), LoginRow.expires_at > now())
+        .where(AccountRow.disabled_at.is_(None), AccountRow.deleted_at.is_(None))
+        .with_for_update(of=LoginRow)
+    )
+    found = (await tx.execute(query)).one_or_none()
+    if found is None or not tokens.is_genuine(desk.keys, presented, found[1].salt):
+        return None
+    return found[0], found[1]
+
+
+def _rotate(login: LoginRow, presented: tokens.RefreshToken, device: Device) -> bool:
+    """Step to the next generation, stay in the grace after a step, or end the sign-in at a replay."""
+    moment = now()
+    if presented.generation == login.generation:
+        login.generation += 1
+        login.rotated_at = moment
+        login.expires_at = moment + timedelta(days=settings.load().sign_in_days)
+        login.address, login.user_agent = device.address[:LONGEST_DEVICE], device.user_agent[:LONGEST_DEVICE]
+        return True
+    if presented.generation == login.generation - 1 and moment - login.rotated_at <= GRACE:
+        return True
+    login.ended_at, login.end_reason = moment, "reuse"
+    logger.warning("refresh_token_replayed", login_id=str(login.id), account_id=str(login.account_id))
+    return False
+
+
+async def sign_out(house: House, token: str) -> None:
+    """End the sign-in of a refresh token; nothing happens when there is none."""
+    desk = await house.resource(open_desk)
+    try:
+        presented = tokens.read_refresh_token(token)
+    except Unauthorized:
+        return
+    async with house.db.transaction() as tx:
+        found = await _lock_login(tx, desk, presented)
+        if found:
+            found[1].ended_at, found[1].end_reason = now(), "signed out"
+    desk.forget(presented.login_id)
