@@ -1,0 +1,105 @@
+"""What is a good password, and how long it takes to say no."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from madang.features.accounts.service import passwords
+from madang.features.accounts.service.registration import normal_email
+from madang.kernel.errors import Invalid
+
+CHEAP = {"memory_kib": 64, "rounds": 1, "threads": 1}
+
+
+@pytest.mark.parametrize("word", ["", "a" * 7, "마당마당", "x" + "yz1" * 90])
+def test_length_counts_characters(word: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        passwords.accept(word)
+    assert caught.value.code == "password_length"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "password1",
+        "PASSWORD1",
+        "qwerty123",
+        "dkssudgktpdy",
+        "12345678",
+        "87654321",
+        "abcdefghij",
+        "aaaaaaaa",
+        "abababab",
+    ],
+)
+def test_what_anyone_would_try_is_refused(word: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        passwords.accept(word)
+    assert caught.value.code == "password_common"
+
+
+def test_ones_own_name_or_address_is_refused() -> None:
+    for word in ("hong.gildong", "hong.gildong@example.org", "Hong Gildong"):
+        with pytest.raises(Invalid):
+            passwords.accept(word, "hong.gildong@example.org", "Hong Gildong")
+
+
+@pytest.mark.parametrize("word", ["courtyard rain 7", "기와집 처마 끝", "Tr0ub4dor&3x"])
+def test_a_few_unrelated_words_are_fine(word: str) -> None:
+    assert passwords.accept(word) == unicodedata.normalize("NFKC", word)
+
+
+@given(st.text(min_size=8, max_size=60))
+def test_a_password_is_the_same_on_every_keyboard(word: str) -> None:
+    decomposed = unicodedata.normalize("NFD", word)
+    assert passwords.normalised(decomposed) == passwords.normalised(unicodedata.normalize("NFC", word))
+
+
+async def test_right_wrong_and_unknown() -> None:
+    hashing = passwords.Hashing(**CHEAP)
+    kept = await hashing.hash("courtyard rain")
+    assert (await hashing.verify(kept, "courtyard rain")).right
+    assert not (await hashing.verify(kept, "courtyard sun")).right
+    assert not (await hashing.verify(None, "courtyard rain")).right
+    assert not (await hashing.verify("not a hash", "courtyard rain")).right
+
+
+async def test_stronger_parameters_rehash_at_sign_in() -> None:
+    kept = await passwords.Hashing(**CHEAP).hash("courtyard rain")
+    stronger = passwords.Hashing(memory_kib=128, rounds=1, threads=1)
+    verdict = await stronger.verify(kept, "courtyard rain")
+    assert verdict.new_hash is not None
+    assert (await stronger.verify(verdict.new_hash, "courtyard rain")) == passwords.Verdict(right=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (" Hong@Example.ORG ", "hong@example.org"),
+        ("\uff28\uff2f\uff2e\uff27@example.org", "hong@example.org"),
+        ("홍길동@예시.한국", "홍길동@예시.한국"),
+    ],
+)
+def test_an_address_has_one_form(written: str, kept: str) -> None:
+    assert normal_email(written) == kept
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "hong", "@example.org", "hong@", "a b@c.d", "a@b@c", "a\x00@b.c", "a@b..c", f"{'a' * 65}@b.c", "a@.b"],
+)
+def test_what_is_no_address(written: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        normal_email(written)
+    assert caught.value.code == "email_malformed"
+
+
+@given(st.text(max_size=300))
+def test_an_address_is_kept_in_a_form_that_stays(written: str) -> None:
+    try:
+        once = normal_email(written)
+    except Invalid:
+        return
+    assert normal_email(once) == once
