@@ -1,0 +1,115 @@
+"""Pages to chunks: whole paragraphs where they fit, whole sentences where they do not.
+
+A chunk never crosses a page, so that its citation opens the page that says it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+TARGET = 700
+"""Characters that paragraphs are gathered to."""
+
+WHOLE = 900
+"""A paragraph up to here stays in one piece; 900 Korean characters are about the 512 tokens that E5 reads."""
+
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
+_HEADING = re.compile(r"(#{1,6})\s+(\S.*)")
+_SENTENCE = re.compile(r"(?<=[.!?。！？…])[\"'”’)\]」』]*\s+|\n+")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of text to be found and cited. `heading` is the path of headings it stands under, outermost first."""
+
+    ordinal: int
+    page: int
+    heading: str
+    text: str
+
+
+def chunk_pages(pages: Iterable[tuple[int, str]]) -> list[Chunk]:
+    """Cut numbered pages, in order, to chunks. Every character but white space at the seams is in exactly one."""
+    headings: dict[int, str] = {}
+    found: list[Chunk] = []
+    for number, text in pages:
+        for heading, piece in _pieces(text, headings):
+            found.append(Chunk(len(found), number, heading, piece))
+    return found
+
+
+def _pieces(page: str, headings: dict[int, str]) -> Iterator[tuple[str, str]]:
+    """The page's chunks, each with the path of headings that its first paragraph stands under."""
+    gathered: list[str] = []
+    path = _path(headings)
+    for paragraph in _paragraphs(page):
+        size = sum(map(len, gathered)) + 2 * len(gathered) + len(paragraph)
+        if gathered and (size > TARGET or _HEADING.match(paragraph)) and not _only_headings(gathered):
+            yield path, "\n\n".join(gathered)
+            gathered = []
+        if not gathered:
+            path = _path(headings)
+        _note(paragraph, headings)
+        gathered.append(paragraph)
+    if gathered:
+        yield path, "\n\n".join(gathered)
+
+
+def _paragraphs(page: str) -> Iterator[str]:
+    for paragraph in _PARAGRAPH.split(page):
+        stripped = paragraph.strip()
+        if len(stripped) > WHOLE:
+            yield from _split(stripped)
+        elif stripped:
+            yield stripped
+
+
+def _split(paragraph: str) -> Iterator[str]:
+    """A long paragraph in parts of about equal length, cut between sentences."""
+    parts = -(-len(paragraph) // TARGET)
+    aim = len(paragraph) / parts
+    gathered = ""
+    for sentence in _sentences(paragraph):
+        if gathered and len(gathered) + len(sentence) / 2 > aim:
+            yield gathered.strip()
+            gathered = ""
+        gathered += sentence
+    if gathered.strip():
+        yield gathered.strip()
+
+
+def _sentences(paragraph: str) -> Iterator[str]:
+    """Sentences with the white space after them; one that is too long is cut at a space, or anywhere."""
+    start = 0
+    for match in _SENTENCE.finditer(paragraph):
+        yield from _fitting(paragraph[start : match.end()])
+        start = match.end()
+    yield from _fitting(paragraph[start:])
+
+
+def _fitting(sentence: str) -> Iterator[str]:
+    while len(sentence) > TARGET:
+        cut = sentence.rfind(" ", TARGET // 2, TARGET) + 1 or TARGET
+        yield sentence[:cut]
+        sentence = sentence[cut:]
+    if sentence:
+        yield sentence
+
+
+def _note(paragraph: str, headings: dict[int, str]) -> None:
+    """Remember the heading that the paragraph begins with; it ends those of its depth and below."""
+    match = _HEADING.match(paragraph)
+    if match is None:
+        return
+    depth = len(match.group(1))
+    for deeper in [level for level in headings if level >= depth]:
+        del headings[deeper]
+    headings[depth] = match.group(2).strip("# ")[:120]
+
+
+def _path(headings: dict[int, str]) -> str:
+    return " / ".join(headings[level] for level in sorted(headings))
+
+
+def _only_headings(gathered: list[str]) -> bool:
+    return all(_HEADING.fullmatch(paragraph) for paragraph in gathered)

@@ -1,0 +1,77 @@
+"""Reads documents without trusting them: in a child process that may fail, hang or swell without harm."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from madang.features.knowledge.settings import KnowledgeSettings
+
+ERRORS = {
+    "document_encrypted": "The document is protected by a password. Remove the protection and upload it again.",
+    "document_corrupt": "The document is damaged and cannot be opened. Save it again from its program and upload that.",
+    "document_too_large": "The document unpacks to more than can be read here. Split it and upload the parts.",
+    "document_too_slow": "Reading the document took too long. Split it, or save it again in a simpler form.",
+    "too_many_pages": "The document has more pages than are read here. Split it and upload the parts.",
+    "no_text_found": "The document holds no text; it may be a scan. Upload a version whose text can be selected.",
+    "ingest_failed": "The document could not be made searchable. Try again; if it fails again, tell the operator.",
+}
+"""Why a document could not be read, and what to do about it."""
+
+
+class UnreadableError(Exception):
+    """The document cannot be read, now or later. `code` is a key of `ERRORS`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    pages: list[str] | None = None
+    error: str | None = None
+
+
+async def read_document(path: Path, media_type: str, limits: KnowledgeSettings) -> list[str]:
+    """The text of each page, in order. Raises UnreadableError."""
+    cpu_seconds = int(limits.read_seconds) + 1
+    sizes = [limits.max_pages, limits.max_characters, limits.read_memory_mb, cpu_seconds]
+    child = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-I", "-m", "madang.features.knowledge.service.reader", media_type, str(path)],
+        *map(str, sizes),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={"LANG": "C.UTF-8"},
+    )
+    try:
+        async with asyncio.timeout(limits.read_seconds):
+            printed, _ = await child.communicate()
+    except TimeoutError:
+        raise UnreadableError("document_too_slow") from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    return _pages(printed, child.returncode)
+
+
+def _pages(printed: bytes, returncode: int | None) -> list[str]:
+    """The child's word; a child that ended without one met a file that broke it."""
+    try:
+        outcome = msgspec.json.decode(printed, type=_Outcome)
+    except msgspec.DecodeError:
+        raise UnreadableError(_end(returncode)) from None
+    if outcome.pages is None:
+        raise UnreadableError(outcome.error if outcome.error in ERRORS else "document_corrupt")
+    return outcome.pages
+
+
+def _end(returncode: int | None) -> str:
+    """-24 is SIGXCPU, -9 SIGKILL (out of processor time or memory); any other end is a crash on a broken file."""
+    if returncode == -24:
+        return "document_too_slow"
+    return "document_too_large" if returncode == -9 else "document_corrupt"
