@@ -17,7 +17,7 @@ CODED = re.compile(r"noqa:|ignore\[")
 ESLINT = re.compile(r"eslint-disable(?:-next-line|-line)?(?P<rules>[^\n]*)")
 TS_EXPECT = re.compile(r"@ts-(?P<verb>ignore|nocheck|expect-error)(?P<reason>[^\n]*)")
 WEB_CODE = (".ts", ".tsx", ".js", ".mjs", ".css")
-REASON_LETTERS = 8
+REASON_LETTERS = 6
 
 STRANGE = {
     re.compile(r"(?<![\w.])/(?:work|root|home/\w+)/"): "a path of one machine; write a relative path or a setting",

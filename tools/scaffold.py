@@ -1,0 +1,81 @@
+"""Make a new feature: `python -m tools.scaffold NAME [--product]`, or `./dev new feature NAME`.
+
+What it makes is a working feature with one table, its use cases, routes, a migration and tests: rename and replace.
+"""
+
+import re
+import sys
+from pathlib import Path
+from string import Template
+
+TEMPLATE = Path(__file__).parent / "template"
+VERSIONS = "src/madang/migrations/versions"
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+class ScaffoldError(Exception):
+    """The feature cannot be made; the message says why."""
+
+
+def scaffold(root: Path, name: str, *, group: str = "features") -> list[Path]:
+    """Write the files of a new feature (or product, with `group="products"`) and return their paths.
+
+    Raises ScaffoldError when the name is not snake_case or is taken.
+    """
+    if not NAME.fullmatch(name):
+        message = f"{name!r} is not a snake_case name such as question_bank"
+        raise ScaffoldError(message)
+    if any((root / f"src/madang/{taken}/{name}").exists() for taken in ("features", "products")):
+        message = f"there is a feature or product {name} already"
+        raise ScaffoldError(message)
+    number, before = _next_revision(root)
+    words = {
+        "name": name,
+        "Name": "".join(part.capitalize() for part in name.split("_")),
+        "group": group,
+        "schema": "user",
+        "path": name.replace("_", "-"),
+        "revision": f"{number:04d}_{name}",
+        "before": before,
+    }
+    return [_write(root, template, words) for template in sorted(TEMPLATE.glob("*.tmpl"))]
+
+
+def _next_revision(root: Path) -> tuple[int, str]:
+    """The number of the next migration, and the revision it follows."""
+    revisions = sorted(path.stem for path in (root / VERSIONS).glob("[0-9]*.py"))
+    return int(revisions[-1][:4]) + 1, revisions[-1]
+
+
+def _write(root: Path, template: Path, words: dict[str, str]) -> Path:
+    kind, file = template.name.removesuffix(".tmpl").split("--")
+    folder = {
+        "feature": f"src/madang/{words['group']}/{words['name']}",
+        "tests": f"tests/{words['group']}/{words['name']}",
+        "migration": VERSIONS,
+    }[kind]
+    path = root / folder / Template(file.replace("REVISION", words["revision"])).substitute(words)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(Template(template.read_text()).substitute(words))
+    return path
+
+
+def main() -> int:
+    """Make the feature in the current folder and say what to do next."""
+    names = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    group = "products" if "--product" in sys.argv else "features"
+    if len(names) != 1:
+        print("usage: python -m tools.scaffold NAME [--product]")
+        return 2
+    try:
+        made = scaffold(Path.cwd(), names[0], group=group)
+    except ScaffoldError as error:
+        print(f"error: {error}")
+        return 1
+    print("\n".join(str(path.relative_to(Path.cwd())) for path in made))
+    print(f"Now add madang.{group}.{names[0]}.module to src/madang/catalog.py, and make it yours.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
