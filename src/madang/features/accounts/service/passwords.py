@@ -20,7 +20,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from madang.kernel.errors import Invalid, TooMany
 
 SHORTEST, LONGEST = 8, 256
-WAITING_AT_MOST = 64
+WAITING_AT_MOST = 200
 NICENESS = 10
 
 COMMON = (
