@@ -41,7 +41,7 @@ class _Form:
         self.value += data[start:end]
 
     def on_header_end(self) -> None:
-        if self.header.lower() == b"content-disposition":
+        if bytes(self.header).lower() == b"content-disposition":
             self.disposition = bytes(self.value)
         self.header.clear()
         self.value.clear()

@@ -12,8 +12,12 @@ SNIFFED = 65_536
 
 SUPPORTED = "plain text, Markdown, PDF and Word (DOCX)"
 
+OLE = b"\xd0\xcf\x11\xe0"
+ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+"""The stream that a Word file with a password consists of; its name is in the directory, wherever that is."""
+
 KNOWN_OTHERS = (
-    (b"\xd0\xcf\x11\xe0", "an old Word, Excel or HWP file"),
+    (OLE, "an old Word, Excel or HWP file"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
@@ -38,6 +42,10 @@ def media_type_of(file: BinaryIO, filename: str) -> str:
         return PDF
     if head.startswith(b"PK\x03\x04"):
         return _of_archive(file)
+    if head.startswith(OLE) and _has(file, ENCRYPTED_PACKAGE):
+        raise UnsupportedType(
+            "document_encrypted", "The document is protected by a password. Remove the protection and upload it again."
+        )
     for magic, what in KNOWN_OTHERS:
         if head.startswith(magic):
             raise _unsupported(what)
@@ -63,6 +71,16 @@ def _of_archive(file: BinaryIO) -> str:
         raise _unsupported("an HWPX file")
     office = "[Content_Types].xml" in names
     raise _unsupported("another Office file" if office else "a ZIP archive")
+
+
+def _has(file: BinaryIO, wanted: bytes) -> bool:
+    file.seek(0)
+    kept = b""
+    while piece := file.read(1 << 20):
+        if wanted in kept + piece:
+            return True
+        kept = piece[-len(wanted) :]
+    return False
 
 
 def _is_text(head: bytes) -> bool:

@@ -47,6 +47,7 @@ def _pieces(page: str, headings: dict[int, str]) -> Iterator[tuple[str, str]]:
         if gathered and (size > TARGET or _HEADING.match(paragraph)) and not _only_headings(gathered):
             yield path, "\n\n".join(gathered)
             gathered = []
+        _close(paragraph, headings)
         if not gathered:
             path = _path(headings)
         _note(paragraph, headings)
@@ -96,15 +97,17 @@ def _fitting(sentence: str) -> Iterator[str]:
         yield sentence
 
 
+def _close(paragraph: str, headings: dict[int, str]) -> None:
+    """A heading ends those of its own depth and below."""
+    if match := _HEADING.match(paragraph):
+        for deeper in [level for level in headings if level >= len(match.group(1))]:
+            del headings[deeper]
+
+
 def _note(paragraph: str, headings: dict[int, str]) -> None:
-    """Remember the heading that the paragraph begins with; it ends those of its depth and below."""
-    match = _HEADING.match(paragraph)
-    if match is None:
-        return
-    depth = len(match.group(1))
-    for deeper in [level for level in headings if level >= depth]:
-        del headings[deeper]
-    headings[depth] = match.group(2).strip("# ")[:120]
+    """Remember the heading that the paragraph begins with."""
+    if match := _HEADING.match(paragraph):
+        headings[len(match.group(1))] = match.group(2).strip("# ")[:120]
 
 
 def _path(headings: dict[int, str]) -> str:

@@ -27,28 +27,43 @@ SAID = (10.0, 10.0, -8.9)
 """The same for word cover, n-gram cover and the constant, when there are no vectors."""
 
 
+async def find(
+    house: House, who: Principal, query: str, *, limit: int = 5, document_ids: Sequence[UUID] | None = None
+) -> list[Passage]:
+    """`search` in a transaction of its own, opened when the query has been embedded."""
+    question = await ask(house, query)
+    async with house.db.transaction(who) as tx:
+        return await answer(tx, who, question, limit=limit, document_ids=document_ids)
+
+
 async def search(
-    house: House,
-    tx: Tx,
-    who: Principal,
-    query: str,
-    *,
-    limit: int = 5,
-    document_ids: Sequence[UUID] | None = None,
-    weights: Weights = HYBRID,
+    house: House, tx: Tx, who: Principal, query: str, *, limit: int = 5, document_ids: Sequence[UUID] | None = None
 ) -> list[Passage]:
     """The passages of the account's ready documents that fit the query best, best first.
 
     Among `document_ids` only when they are given. When no score reaches `contracts.GOOD_ENOUGH`, the documents do
-    not say it. Searches by keywords alone while the embedding model is away.
+    not say it. Searches by keywords alone while the embedding model is away. Embeds the query while `tx` is open;
+    `find` does not.
     """
-    question = await ask(house, query)
+    return await answer(tx, who, await ask(house, query), limit=limit, document_ids=document_ids)
+
+
+async def answer(
+    tx: Tx,
+    who: Principal,
+    question: Question,
+    *,
+    limit: int,
+    document_ids: Sequence[UUID] | None = None,
+    weights: Weights = HYBRID,
+) -> list[Passage]:
+    """The passages for a question that `ask` has taken apart."""
     found = await hybrid(tx, who.account_id, question, limit=limit, document_ids=document_ids, weights=weights)
     return _scored(found)
 
 
 async def ask(house: House, query: str) -> Question:
-    """The query as words, n-grams and a vector. Embeds: call it before there is much in the transaction."""
+    """The query as words, n-grams and a vector."""
     query = query[:LONGEST_QUERY].replace("\0", " ")
     collection, vector = await _embedded(house, query)
     return Question(Counter(words(query)), Counter(grams(query)), collection, vector)
