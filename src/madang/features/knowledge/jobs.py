@@ -10,9 +10,9 @@ from madang.kernel.jobs import Job
 
 async def give_up(house: House, job: IngestDocument, error: str) -> None:
     """Say on the document that it could not be made searchable, when the last attempt has failed."""
-    code = error.partition(":")[0]
-    if code in {"model_unreachable", "model_timeout", "model_refused"}:
-        await fail(house, job, code, "The embedding model cannot be reached. Try again when it answers.")
+    code, _, detail = error.partition(": ")
+    if code.startswith("model_"):
+        await fail(house, job, code, detail)
     else:
         await fail(house, job, "ingest_failed")
 

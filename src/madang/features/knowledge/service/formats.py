@@ -5,8 +5,9 @@ import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Protocol, cast
 
-import pypdfium2
+import pypdfium2  # type: ignore[import-untyped]  # ships no types
 from docx import Document
 from docx.blkcntnr import BlockItemContainer
 from docx.document import Document as DocxDocument
@@ -27,6 +28,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\u00ad\ud800-\udfff\ufeff\uff
 _ENDS = re.compile(r"(?:[.!?。:;…]|[다요죠까음함임])[\"'”’)\]」』]*$")
 _BEGINS = re.compile(r"(?:[-•·*▪◦○●■□#|]|\(?\d{1,3}[.)]\s|[가-하][.)]\s|제\s*\d+\s*[조항장절])")
 _BREAK = './/w:br[@w:type="page"] | .//w:lastRenderedPageBreak'
+
+
+class _TextLayer(Protocol):
+    def get_text_bounded(self) -> str: ...
+
+    def close(self) -> None: ...
 
 
 class ReadingError(Exception):
@@ -97,7 +104,7 @@ def _pdf(path: Path, max_pages: int) -> list[str]:
     try:
         pages = _by_pdfium(path, max_pages)
     except pypdfium2.PdfiumError as error:
-        if error.err_code == PASSWORD_ERROR:
+        if cast("int | None", error.err_code) == PASSWORD_ERROR:
             raise ReadingError("document_encrypted") from None
         return _by_pypdf(path, max_pages)
     if any(pages):
@@ -115,7 +122,7 @@ def _by_pdfium(path: Path, max_pages: int) -> list[str]:
     pages: list[str] = []
     for number in range(len(pdf)):
         page = pdf[number]
-        layer = page.get_textpage()
+        layer = cast("_TextLayer", page.get_textpage())
         pages.append(unwrap(clean(layer.get_text_bounded())))
         layer.close()
         page.close()
@@ -156,7 +163,8 @@ def _blocks(container: BlockItemContainer | DocxDocument) -> Iterator[str]:
             yield "\n".join(_rows(item))
             continue
         text = _heading(item) + item.text.replace("\f", " ").strip()
-        yield f"\f{text}" if item._p.xpath(_BREAK) else text  # noqa: SLF001  # python-docx's documented way to the XML
+        breaks = item._p.xpath(_BREAK)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the only way to the XML
+        yield f"\f{text}" if breaks else text
 
 
 def _heading(paragraph: Paragraph) -> str:
@@ -172,8 +180,9 @@ def _rows(table: Table) -> Iterable[str]:
         cells: list[str] = []
         last = None
         for cell in row.cells:
-            if cell._tc is not last:  # noqa: SLF001  # a merged cell comes once for each column that it spans
+            xml = cell._tc  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # tells a merged cell that comes again
+            if xml is not last:
                 cells.append(" ".join(" ".join(_blocks(cell)).replace("\f", " ").split()))
-            last = cell._tc  # noqa: SLF001
+            last = xml
         if any(cells):
             yield "| " + " | ".join(cells) + " |"

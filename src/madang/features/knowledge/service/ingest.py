@@ -8,7 +8,7 @@ visible to searches in the same transaction that writes its keyword index.
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import batched
@@ -49,7 +49,7 @@ class Work:
     document_id: UUID
 
     @asynccontextmanager
-    async def step(self) -> AsyncIterator[tuple[Tx, Document]]:
+    async def step(self) -> AsyncGenerator[tuple[Tx, Document]]:
         """A transaction with the document's row locked. Raises NotFound when it was deleted meanwhile."""
         async with self.house.db.transaction(self.who) as tx:
             yield tx, await document_of(tx, self.who, self.document_id, lock=True)

