@@ -1,0 +1,1 @@
+"""Language models and embeddings, by name, over one lean path."""

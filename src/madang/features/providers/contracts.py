@@ -1,0 +1,179 @@
+"""What providers are to others: requests, chunks, usage and errors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from madang.kernel.errors import BadGateway, GatewayTimeout, Invalid, Unavailable
+
+type Role = Literal["system", "user", "assistant", "tool"]
+type EmbeddingKind = Literal["query", "passage"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that a model asked for. `arguments` is JSON text, as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation. `tool_call_id` names the call that a tool message answers."""
+
+    role: Role
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What to ask a model. `model` is `provider/model`, None for the default.
+
+    `tools` are OpenAI function tools as JSON-compatible mappings and pass through unread. A model that does not know
+    a parameter (GPT-5 takes no temperature) is asked without it.
+    """
+
+    messages: Sequence[Message]
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    stop: Sequence[str] = ()
+    json_schema: Mapping[str, object] | None = None
+    tools: Sequence[Mapping[str, object]] = ()
+    tool_choice: str | Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer took. `cost_micros` is in millionths of a US dollar, None when the price is not known.
+
+    `estimated` says that the tokens are our guess by length, because the model's server did not count them.
+    """
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_micros: int | None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallPart:
+    """A piece of a tool call: `id` and `name` come with its first piece, `arguments` are to be joined by `index`."""
+
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatChunk:
+    """What had come since the last one: all tokens of a moment in one object.
+
+    The last chunk of an answer, and only that, carries `usage`; `finish_reason` is the server's ("stop", "length",
+    "tool_calls", …) and may come with it or before.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallPart, ...] = ()
+    finish_reason: str | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model as people choose it. Prices are micro-USD per 1,000,000 tokens, None when not known.
+
+    `available` says whether this installation is set up to reach it, not whether its server answers now.
+    """
+
+    id: str
+    label: str
+    context_tokens: int
+    input_price: int | None
+    output_price: int | None
+    built_in: bool
+    available: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingBatch:
+    """Vectors of `dimension` numbers, one a text and in their order; `model` is `provider/model`."""
+
+    model: str
+    dimension: int
+    vectors: list[list[float]]
+
+
+class ModelUnknown(Invalid):
+    """There is no such model here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "model_unknown",
+            f"There is no model {name!r} here. GET /api/v1/models lists those there are.",
+            model=name,
+        )
+
+
+class ModelUnreachable(Unavailable):
+    """The model's server is away or fails, after the retries."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            "model_unreachable",
+            f"The server of {name} cannot be reached ({why}). Try again in a minute, or choose another model.",
+            model=name,
+        )
+
+
+class ModelTimeout(GatewayTimeout):
+    """The model did not say anything for too long."""
+
+    def __init__(self, name: str, waited_for: str, seconds: float) -> None:
+        super().__init__(
+            "model_timeout",
+            f"{name} gave no {waited_for} within {seconds:g} s. Try again, or choose another model.",
+            model=name,
+        )
+
+
+class ModelCutOff(BadGateway):
+    """The connection ended in the middle of an answer; what came before stands, but it is not the whole."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "model_cut_off",
+            f"The connection to {name} broke in the middle of the answer. Ask again for a whole one.",
+            model=name,
+        )
+
+
+class ModelNonsense(BadGateway):
+    """What came back is not the OpenAI protocol."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            "model_nonsense",
+            f"The server of {name} does not speak the OpenAI protocol ({why}). Check OPENAI_BASE_URL, or choose "
+            "another model.",
+            model=name,
+        )
+
+
+class ModelRefused(BadGateway):
+    """The model's server understood and said no. `upstream_status` is its HTTP status, 200 for a refusal mid-stream."""
+
+    def __init__(self, name: str, upstream_status: int, advice: str) -> None:
+        super().__init__(
+            "model_refused",
+            f"The server of {name} refused ({upstream_status}). {advice}",
+            model=name,
+            upstream_status=upstream_status,
+        )

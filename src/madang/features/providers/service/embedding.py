@@ -1,0 +1,108 @@
+"""Texts to vectors, in batches, a few requests at a time."""
+
+import asyncio
+import base64
+import binascii
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import aiohttp
+import msgspec
+
+from madang.features.providers.contracts import (
+    EmbeddingBatch,
+    EmbeddingKind,
+    ModelNonsense,
+    ModelTimeout,
+    ModelUnreachable,
+)
+from madang.features.providers.service.client import AgainError, Client, open_client
+from madang.features.providers.service.models import DIMENSIONS, Route, embedding_route
+from madang.features.providers.service.wire import embedding_body
+
+if TYPE_CHECKING:
+    from madang.kernel.house import House
+
+
+class _Item(msgspec.Struct, gc=False):
+    embedding: list[float] | str
+    index: int | None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    data: list[_Item]
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+async def embed(
+    house: "House", texts: Sequence[str], kind: EmbeddingKind = "query", model: str | None = None
+) -> EmbeddingBatch:
+    """Vectors for texts. E5, the built-in model, embeds what is asked and what is searched differently: say which.
+
+    Raises ModelUnknown, ModelUnreachable, ModelRefused, ModelTimeout and ModelNonsense (too few vectors, or of
+    another dimension than the model's).
+    """
+    client = await house.resource(open_client)
+    route = embedding_route(client.settings, model)
+    size = client.settings.embedding_batch
+    groups = [texts[start : start + size] for start in range(0, len(texts), size)]
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            work = [tasks.create_task(_embed(client, route, group, kind)) for group in groups]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    vectors = [vector for done in work for vector in done.result()]
+    dimension = _dimension(client, route, vectors)
+    return EmbeddingBatch(route.info.id, dimension, vectors)
+
+
+async def _embed(client: Client, route: Route, texts: Sequence[str], kind: str) -> list[list[float]]:
+    body = embedding_body(texts, route, kind)
+    async with client.embedding_places:
+        answer = await client.persist(lambda: _ask(client, route, body))
+    name = route.info.id
+    try:
+        items = _decode(answer).data
+        items.sort(key=lambda item: item.index or 0)
+        vectors = [_vector(item.embedding) for item in items]
+    except (msgspec.MsgspecError, binascii.Error, ValueError) as error:
+        raise ModelNonsense(name, "its answer is not an embedding") from error
+    if len(vectors) != len(texts):
+        raise ModelNonsense(name, f"{len(vectors)} vectors for {len(texts)} texts")
+    return vectors
+
+
+async def _ask(client: Client, route: Route, body: bytes) -> bytes:
+    seconds = client.settings.embedding_seconds
+    try:
+        async with asyncio.timeout(seconds):
+            async with await client.post(route, "/embeddings", body) as response:
+                return await response.read()
+    except (aiohttp.ClientError, ConnectionError) as error:
+        raise AgainError(ModelUnreachable(route.info.id, "the connection broke")) from error
+    except TimeoutError:
+        raise ModelTimeout(route.info.id, "embedding", seconds) from None
+
+
+def _vector(written: list[float] | str) -> list[float]:
+    if not isinstance(written, str):
+        return written
+    numbers = array("f")
+    numbers.frombytes(base64.b64decode(written, validate=True))
+    return numbers.tolist()
+
+
+def _dimension(client: Client, route: Route, vectors: list[list[float]]) -> int:
+    """The model's dimension: known, or that of its first vector in this process, which all others must share."""
+    name = route.info.id
+    expected = DIMENSIONS.get(name) or client.dimensions.get(name)
+    for vector in vectors:
+        expected = expected or len(vector)
+        if not vector or len(vector) != expected:
+            raise ModelNonsense(name, f"a vector of {len(vector)} numbers where {expected} are expected")
+    if expected is not None:
+        client.dimensions[name] = expected
+    return expected or 0

@@ -1,0 +1,224 @@
+"""The OpenAI protocol as bytes: requests written, event streams read.
+
+The reader is the hot path. It is given whatever was on the socket, decodes each event once into typed structs that
+hold only the fields we use, and gives back one batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from madang.features.providers.contracts import ChatRequest, Message, ToolCallPart
+from madang.features.providers.service.models import Route
+
+LINE_BYTES = 1 << 20
+"""A longer line is no model's answer; without a bound an endless one would fill the memory."""
+
+_FIELDS = (b"event:", b"id:", b"retry:", b":")
+
+
+class NonsenseError(Exception):
+    """These bytes are not the protocol; the text says what they are instead."""
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct, gc=False):
+    index: int = 0
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct, gc=False):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class Counted(msgspec.Struct, gc=False):
+    """Tokens as the server counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Event(msgspec.Struct, gc=False):
+    choices: list[_Choice] = msgspec.field(default_factory=list[_Choice])
+    usage: Counted | None = None
+    error: msgspec.Raw | None = None
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one read of the socket brought. `error` is the server's error object as JSON text."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallPart, ...] = ()
+    finish_reason: str | None = None
+    counted: Counted | None = None
+    error: str | None = None
+    done: bool = False
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything in it for a reader."""
+        return bool(self.text or self.reasoning or self.tool_calls)
+
+
+@dataclass(slots=True)
+class EventReader:
+    """Takes the bytes of one event stream, cut anywhere."""
+
+    rest: bytes = b""
+
+    def take(self, data: bytes) -> Batch:
+        """All events that are complete now. Raises NonsenseError."""
+        if self.rest:
+            data = self.rest + data
+        end = data.rfind(b"\n") + 1
+        self.rest = data[end:]
+        if len(self.rest) > LINE_BYTES:
+            raise NonsenseError("a line without an end")
+        return _read(data[:end].split(b"\n"))
+
+    def finish(self) -> Batch:
+        """What is left when the stream ends without a last line end."""
+        left, self.rest = self.rest, b""
+        return _read([left])
+
+
+@dataclass(slots=True)
+class _Gathering:
+    texts: list[str] = field(default_factory=list[str])
+    thoughts: list[str] = field(default_factory=list[str])
+    calls: list[ToolCallPart] = field(default_factory=list[ToolCallPart])
+    finish_reason: str | None = None
+
+    def add(self, choice: _Choice) -> None:
+        if choice.finish_reason is not None:
+            self.finish_reason = choice.finish_reason
+        delta = choice.delta
+        if delta is None:
+            return
+        if delta.content:
+            self.texts.append(delta.content)
+        elif thought := delta.reasoning_content or delta.reasoning:
+            self.thoughts.append(thought)
+        elif delta.refusal:
+            self.texts.append(delta.refusal)
+        if delta.tool_calls:
+            self.calls.extend(map(_part, delta.tool_calls))
+
+
+def _part(call: _ToolCall) -> ToolCallPart:
+    function = call.function or _Function()
+    return ToolCallPart(call.index, call.id, function.name, function.arguments or "")
+
+
+def _read(lines: list[bytes]) -> Batch:
+    batch = Batch()
+    gathering = _Gathering()
+    for line in lines:
+        payload = _payload(line)
+        if payload is None:
+            continue
+        if payload == b"[DONE]":
+            batch.done = True
+            break
+        try:
+            event = _decode(payload)
+        except msgspec.MsgspecError as error:
+            raise NonsenseError("its events are not chat completions") from error
+        if event.choices:
+            gathering.add(event.choices[0])
+        if event.usage is not None:
+            batch.counted = event.usage
+        if event.error is not None and bytes(event.error) != b"null":
+            batch.error = bytes(event.error).decode(errors="replace")
+    batch.text = "".join(gathering.texts)
+    batch.reasoning = "".join(gathering.thoughts)
+    batch.tool_calls = tuple(gathering.calls)
+    batch.finish_reason = gathering.finish_reason
+    return batch
+
+
+def _payload(line: bytes) -> bytes | None:
+    if line.startswith(b"data:"):
+        return line[5:].strip() or None
+    if not line or line == b"\r" or line.startswith(_FIELDS):
+        return None
+    raise NonsenseError("it answers without an event stream")
+
+
+def request_body(request: ChatRequest, route: Route) -> bytes:
+    """The JSON of a streaming chat completion, in the dialect of the route's server."""
+    body: dict[str, Any] = {
+        "model": route.wire_name,
+        "messages": [_message(message) for message in request.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    body |= _sampling(request, route)
+    if request.json_schema is not None:
+        schema = {"name": "answer", "schema": request.json_schema, "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if request.tools:
+        body["tools"] = list(request.tools)
+        if request.tool_choice is not None:
+            body["tool_choice"] = request.tool_choice
+    return msgspec.json.encode(body)
+
+
+def _sampling(request: ChatRequest, route: Route) -> dict[str, Any]:
+    sampling: dict[str, Any] = {}
+    if request.max_tokens is not None:
+        sampling["max_completion_tokens" if route.is_official else "max_tokens"] = request.max_tokens
+    if route.is_official and _reasons(route.wire_name):
+        return sampling
+    if request.temperature is not None:
+        sampling["temperature"] = request.temperature
+    if request.stop:
+        sampling["stop"] = list(request.stop)
+    return sampling
+
+
+def _reasons(wire_name: str) -> bool:
+    return wire_name.startswith(("gpt-5", "o1", "o3", "o4")) and not wire_name.startswith("gpt-5-chat")
+
+
+def _message(message: Message) -> dict[str, Any]:
+    wire: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        wire["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        wire["tool_call_id"] = message.tool_call_id
+    return wire
+
+
+def embedding_body(texts: Sequence[str], route: Route, kind: str) -> bytes:
+    """The JSON of an embeddings request. The built-in model is told what the texts are for: E5 needs it."""
+    body: dict[str, Any] = {"model": route.wire_name, "input": list(texts)}
+    if route.is_built_in:
+        body["kind"] = kind
+    if route.is_built_in or route.is_official:
+        body["encoding_format"] = "base64"
+    return msgspec.json.encode(body)

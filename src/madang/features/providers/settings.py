@@ -1,0 +1,92 @@
+"""Settings of providers."""
+
+from functools import cache
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+class ProviderSettings(BaseSettings):
+    """Read from the environment, with `MADANG_` before the name unless another name is given."""
+
+    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True)
+
+    openai_api_key: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias=AliasChoices("openai_api_key", "OPENAI_API_KEY"),
+            description="The key for OpenAI or the compatible server; the `openai/…` models are off without it.",
+        ),
+    ] = None
+    openai_base_url: Annotated[
+        str | None,
+        Field(
+            validation_alias=AliasChoices("openai_base_url", "OPENAI_BASE_URL"),
+            description="Any OpenAI-compatible server, with its `/v1` if it has one; OpenAI's own if not given.",
+        ),
+    ] = None
+    default_model: str | None = Field(
+        default=None,
+        description="The model that answers when none is chosen, as `provider/model`. If not given: `openai/gpt-5` "
+        "with a key or base URL, the built-in `local/gemma3-270m` without.",
+    )
+    embedding_model: str | None = Field(
+        default=None,
+        description="The model that embeds documents and questions, as `provider/model`; the built-in "
+        "`local/multilingual-e5-small` if not given.",
+    )
+    local_models_url: str | None = Field(
+        default=None, description="Where the built-in language model is served; `madang up` sets it."
+    )
+    local_embeddings_url: str | None = Field(
+        default=None, description="Where the built-in embedding model is served; `madang up` sets it."
+    )
+    model_connect_seconds: float = Field(
+        default=5, gt=0, le=300, description="How long to wait for a connection to a model's server."
+    )
+    model_first_token_seconds: float = Field(
+        default=90, gt=0, le=3600, description="How long a model may think before its first token."
+    )
+    model_between_tokens_seconds: float = Field(
+        default=30, gt=0, le=3600, description="How long a model may be silent in the middle of an answer."
+    )
+    model_retries: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often a call that failed before its first token is tried again; never after it.",
+    )
+    stream_coalesce_ms: int = Field(
+        default=40,
+        ge=0,
+        le=200,
+        description="Tokens that come within so many milliseconds are passed on together, the first at once; 0 passes "
+        "on whatever each packet brings.",
+    )
+    local_model_slots: int = Field(
+        default=4, ge=1, le=64, description="Answers the built-in language model writes at the same time; others queue."
+    )
+    local_model_queue_seconds: float = Field(
+        default=300, gt=0, le=3600, description="How long an answer may wait for a place at the built-in model."
+    )
+    embedding_batch: int = Field(default=32, ge=1, le=2048, description="Texts sent to be embedded in one request.")
+    embedding_requests: int = Field(
+        default=2, ge=1, le=64, description="Requests for embeddings one process has under way at the same time."
+    )
+    embedding_seconds: float = Field(
+        default=120, gt=0, le=3600, description="How long one request for embeddings may take."
+    )
+
+    @property
+    def has_openai(self) -> bool:
+        """Whether the `openai/…` models are set up."""
+        return self.openai_api_key is not None or self.openai_base_url is not None
+
+
+@cache
+def load() -> ProviderSettings:
+    """The settings of this process, read once; raises `pydantic.ValidationError` when one is malformed."""
+    return ProviderSettings()
