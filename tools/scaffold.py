@@ -4,6 +4,7 @@ What it makes is a working feature with one table, its use cases, routes, a migr
 """
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 from string import Template
@@ -38,7 +39,10 @@ def scaffold(root: Path, name: str, *, group: str = "features") -> list[Path]:
         "revision": f"{number:04d}_{name}",
         "before": before,
     }
-    return [_write(root, template, words) for template in sorted(TEMPLATE.glob("*.tmpl"))]
+    made = [_write(root, template, words) for template in sorted(TEMPLATE.glob("*.tmpl"))]
+    for tidy in (("check", "--quiet", "--select=I", "--fix"), ("format", "--quiet")):
+        subprocess.run([sys.executable, "-m", "ruff", *tidy, "--no-cache", *map(str, made)], cwd=root, check=True)
+    return made
 
 
 def _next_revision(root: Path) -> tuple[int, str]:
