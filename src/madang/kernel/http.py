@@ -1,0 +1,316 @@
+"""The api's frame: the application, the way from errors to responses, and the id that follows a request.
+
+Routes take `who: Who`, `house: HouseDep`, `tx: ReadTx` or `tx: WriteTx` as parameters. A transaction is committed
+before the response is sent (function scope), so an answer never promises what is not stored.
+"""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+import msgspec
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
+from redis.exceptions import ConnectionError as ValkeyConnectionError
+from redis.exceptions import TimeoutError as ValkeyTimeoutError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException as StarletteHTTPException  # noqa: TID251  # translated, never raised
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from madang import __version__
+from madang.kernel import log
+from madang.kernel.auth import AUTHENTICATOR, Principal
+from madang.kernel.db import Tx
+from madang.kernel.errors import BadRequest, Problem, Unauthorized, Unavailable
+from madang.kernel.house import House
+from madang.kernel.module import Module
+
+logger = log.get_logger(__name__)
+
+PROBLEM = "application/problem+json"
+LONGEST_REQUEST_ID = 128
+SMALL_BODY_BYTES = 1 << 20
+
+
+class FieldError(BaseModel):
+    """One value of the request that is not acceptable. `at` is the path to it, such as ["body", "email"]."""
+
+    at: list[str | int]
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """An error, as RFC 9457 writes it; `code` is stable and meant for programs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str | None = None
+    errors: list[FieldError] | None = None
+
+
+class Page[T](BaseModel):
+    """One page of a list. Give `next_cursor` back as `cursor` for the next; null means that this was the last."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class Strict(BaseModel):
+    """Base of request bodies: unknown members are refused rather than dropped in silence."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+
+
+_TITLES = {
+    400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Content too large",
+    415: "Unsupported media type",
+    422: "Unprocessable content",
+    429: "Too many requests",
+    500: "Internal server error",
+    502: "Bad gateway",
+    503: "Service unavailable",
+    504: "Gateway timeout",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that can answer with these problems; 422 and 503 come with every route."""
+    return {
+        status: {
+            "description": _TITLES[status],
+            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+        }
+        for status in {*statuses, 422, 503}
+    }
+
+
+def problem_response(problem: Problem, *, errors: list[dict[str, object]] | None = None) -> JSONResponse:
+    """The response for a problem."""
+    status = problem.status
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "request_id": log.request_id(),
+        **problem.extra,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    headers = dict(problem.headers)
+    if status == 401:
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    return JSONResponse(msgspec.to_builtins(body), status, headers, media_type=PROBLEM)
+
+
+def get_house(request: Request) -> House:
+    """The house of this process."""
+    house: House = request.app.state.house
+    return house
+
+
+HouseDep = Annotated[House, Depends(get_house)]
+
+_bearer = HTTPBearer(auto_error=False, description="The access token of `POST /auth/login`.")
+
+
+async def get_principal(
+    house: HouseDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal:
+    """Who is asking. Raises `Unauthorized`."""
+    if credentials is None:
+        raise Unauthorized("not_signed_in", "Sign in and send the access token as `Authorization: Bearer …`.")
+    return await house.offers.one(AUTHENTICATOR)(house, credentials.credentials)
+
+
+Who = Annotated[Principal, Depends(get_principal)]
+
+
+async def _open_tx(house: HouseDep, who: Who) -> AsyncIterator[Tx]:
+    async with house.db.transaction(who) as tx:
+        yield tx
+
+
+ReadTx = Annotated[Tx, Depends(_open_tx, scope="function")]
+"""The signed-in account's transaction for this request."""
+WriteTx = ReadTx
+"""The same; the name says what the route is about to do."""
+
+
+def decode_cursor(cursor: str | None) -> UUID | None:
+    """The id that a list goes on after. Raises `BadRequest`."""
+    if cursor is None:
+        return None
+    try:
+        return UUID(cursor)
+    except ValueError:
+        raise BadRequest("cursor_invalid", "Use the `next_cursor` of the page before, unchanged.") from None
+
+
+Limit = Annotated[int, Field(ge=1, le=100)]
+
+
+class Tracking:
+    """Gives every request an id, binds it to the logs, and answers with it and with the time it took.
+
+    Pure ASGI: a streamed response passes through untouched.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _given_id(scope) or uuid4().hex
+
+        async def tracked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                took = time.perf_counter() - began
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-process-time", f"{took:.4f}".encode()),
+                ]
+                logger.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=message["status"],
+                    ms=round(took * 1000, 1),
+                )
+            await send(message)
+
+        with log.bind(request_id=request_id):
+            await self._app(scope, receive, tracked)
+
+
+def _given_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            if 0 < len(text) <= LONGEST_REQUEST_ID and text.isascii() and text.isprintable():
+                return text
+    return None
+
+
+def build_app(
+    house: House, modules: Sequence[Module], lifespan: "AbstractAsyncContextManager[None] | None" = None
+) -> FastAPI:
+    """The HTTP application of the installed modules: theirs under `/api/v1`, their roots at `/`."""
+    app = FastAPI(
+        title="Madang",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=(lambda _app: lifespan) if lifespan is not None else None,
+    )
+    app.state.house = house
+    for module in modules:
+        for router in module.routes():
+            app.include_router(router, prefix="/api/v1")
+        for router in module.roots():
+            app.include_router(router)
+    _handle_errors(app)
+    _document(app)
+    app.add_middleware(Tracking)
+    return app
+
+
+def _document(app: FastAPI) -> None:
+    """Describe every error as a problem document, which is what the handlers answer."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = plain()
+            schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+            document = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(document.pop("$defs"))
+            schemas["ProblemDocument"] = document
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            for path in schema["paths"].values():
+                for operation in path.values():
+                    operation["responses"].update({str(key): value for key, value in problems().items()})
+        return schema if app.openapi_schema is None else app.openapi_schema
+
+    def cached() -> dict[str, Any]:
+        app.openapi_schema = described()
+        return app.openapi_schema
+
+    app.openapi = cached  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema
+
+
+def _handle_errors(app: FastAPI) -> None:
+    async def on_problem(_request: Request, error: Exception) -> JSONResponse:
+        return problem_response(error if isinstance(error, Problem) else _unexpected(error))
+
+    async def on_invalid(_request: Request, error: Exception) -> JSONResponse:
+        found = error.errors() if isinstance(error, RequestValidationError) else []
+        errors: list[dict[str, object]] = [{"at": list(one["loc"]), "message": one["msg"]} for one in found]
+        problem = Problem("request_invalid", "Some values are not acceptable; `errors` says which and why.")
+        problem.status = 422  # type: ignore[misc]  # the one place where the kind is known only now
+        return problem_response(problem, errors=errors)
+
+    async def on_http(_request: Request, error: Exception) -> JSONResponse:
+        status = error.status_code if isinstance(error, StarletteHTTPException) else 500
+        headers = dict(error.headers or {}) if isinstance(error, StarletteHTTPException) else {}
+        problem = Problem(*_HTTP_CODES.get(status, ("http_error", "This cannot be served.")), headers=headers)
+        problem.status = status  # type: ignore[misc]  # as above
+        return problem_response(problem)
+
+    async def on_away(_request: Request, error: Exception) -> JSONResponse:
+        logger.warning("service_away", error=str(error).splitlines()[0])
+        return problem_response(_away(error))
+
+    async def on_unexpected(_request: Request, error: Exception) -> JSONResponse:
+        return problem_response(_unexpected(error))
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(StarletteHTTPException, on_http)
+    for away in (OperationalError, InterfaceError, PoolTimeoutError, ValkeyConnectionError, ValkeyTimeoutError):
+        app.add_exception_handler(away, on_away)
+    app.add_exception_handler(Exception, on_unexpected)
+
+
+_HTTP_CODES = {
+    400: ("bad_request", "The request cannot be understood."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take this method; `Allow` says which it takes."),
+}
+
+
+def _away(error: Exception) -> Problem:
+    service = "database" if isinstance(error, DBAPIError | PoolTimeoutError) else "valkey"
+    return Unavailable(
+        f"{service}_unavailable", "A part of the server is away; try again in a moment.", headers={"Retry-After": "2"}
+    )
+
+
+def _unexpected(error: Exception) -> Problem:
+    logger.error("unexpected_error", exc_info=error)
+    return Problem("internal_error", "Something went wrong here. Tell the operator the request id.")
