@@ -1,0 +1,141 @@
+"""Documents for tests: put in as ingest leaves them, and a plain Python ranking to compare with."""
+
+import math
+from collections import Counter
+
+from sqlalchemy import insert, select, text
+
+from madang.features.files.tables import File
+from madang.features.knowledge.contracts import Collection, VectorItem
+from madang.features.knowledge.queries import CANDIDATES, HYBRID, K1, B
+from madang.features.knowledge.service.chunker import Chunk
+from madang.features.knowledge.service.index import context
+from madang.features.knowledge.service.ingest import Work, _chunk_row, _publish
+from madang.features.knowledge.service.language import grams, words
+from madang.features.knowledge.service.vectors import PgVectors
+from madang.features.knowledge.tables import Document, DocumentChunk
+from madang.kernel.auth import Principal
+from madang.kernel.ids import new_id
+
+SMALL = Collection("test/model", 4)
+
+
+async def new_account(house):
+    who = Principal(new_id())
+    async with house.db.transaction() as tx:
+        await tx.execute(
+            text("INSERT INTO \"user\".accounts (id, email, name, password_hash) VALUES (:id, :email, 'x', 'x')"),
+            {"id": who.account_id, "email": f"{who.account_id}@example.org"},
+        )
+    return who
+
+
+async def add_document(house, who, title, texts, vectors=None, *, publish=True):
+    """A document of these chunks; `vectors` one a chunk in the SMALL collection. Its id."""
+    document_id, file_id = new_id(), new_id()
+    async with house.db.transaction(who) as tx:
+        tx.add(
+            File(
+                id=file_id,
+                account_id=who.account_id,
+                filename="x",
+                media_type="text/plain",
+                size=1,
+                sha256=str(file_id),
+                key=str(file_id),
+            )
+        )
+        await tx.flush()
+        document = Document(
+            id=document_id,
+            account_id=who.account_id,
+            file_id=file_id,
+            sha256=str(document_id),
+            title=title,
+            filename="x",
+            media_type="text/plain",
+            size=1,
+            status="processing",
+            stage="embedding",
+            progress=0.5,
+            pages=1,
+            chunks=len(texts),
+            words=0,
+            grams=0,
+        )
+        tx.add(document)
+        await tx.flush()
+        await tx.execute(
+            insert(DocumentChunk),
+            [_chunk_row(document, Chunk(ordinal, ordinal + 1, "", body)) for ordinal, body in enumerate(texts)],
+        )
+    if vectors is not None:
+        await store_vectors(house, who, document_id, vectors)
+    if publish:
+        await _publish(Work(house, who, document_id))
+    return document_id
+
+
+async def store_vectors(house, who, document_id, vectors, collection=SMALL):
+    async with house.db.transaction(who) as tx:
+        chunks = await tx.execute(
+            select(DocumentChunk.number, DocumentChunk.content)
+            .where(DocumentChunk.document_id == document_id)
+            .order_by(DocumentChunk.ordinal)
+        )
+        items = [
+            VectorItem(number, document_id, content, vector)
+            for (number, content), vector in zip(chunks, vectors, strict=True)
+        ]
+        await PgVectors(tx).upsert(collection, who.account_id, items)
+    return items
+
+
+def bm25(query, passages, terms):
+    """Okapi BM25 of each passage for the query, as the textbook has it."""
+    counts = [Counter(terms(passage)) for passage in passages]
+    average = max(sum(sum(count.values()) for count in counts) / len(counts), 1)
+    scores = [0.0] * len(passages)
+    for term, times in Counter(terms(query)).items():
+        df = sum(term in count for count in counts)
+        idf = math.log(1 + (len(passages) - df + 0.5) / (df + 0.5))
+        for position, count in enumerate(counts):
+            tf, length = count[term], sum(count.values())
+            scores[position] += times * idf * tf * (K1 + 1) / (tf + K1 * (1 - B + B * length / average))
+    return scores
+
+
+def cover(query, passages, terms):
+    """The share of the query's terms that each passage has, weighed by rarity."""
+    sets = [set(terms(passage)) for passage in passages]
+    dfs = {term: sum(term in found for found in sets) for term in set(terms(query))}
+    idfs = {term: math.log(1 + (len(passages) - df + 0.5) / (df + 0.5)) for term, df in dfs.items()}
+    total = sum(idfs.values()) or 1
+    return [sum(idf for term, idf in idfs.items() if term in found) / total for found in sets]
+
+
+def standardised(values):
+    mean = sum(values) / len(values)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+    return [(value - mean) / deviation if deviation > 1e-12 else 0.0 for value in values]
+
+
+def fused(query, vector, passages, vectors):
+    """The product's ranking in plain Python: index and score of each candidate, best first."""
+    signals = (
+        [sum(a * b for a, b in zip(vector, other, strict=True)) for other in vectors],
+        bm25(query, passages, words),
+        bm25(query, passages, grams),
+    )
+    candidates = set()
+    for signal, floor in zip(signals, (-2, 0, 0), strict=True):
+        best = sorted(range(len(passages)), key=lambda at, signal=signal: (-signal[at], at))[:CANDIDATES]
+        candidates |= {at for at in best if signal[at] > floor}
+    order = sorted(candidates)
+    scaled = [standardised([signal[at] for at in order]) for signal in signals]
+    weights = (HYBRID.vectors, HYBRID.words, HYBRID.grams)
+    scores = [sum(w * s[i] for w, s in zip(weights, scaled, strict=True)) for i in range(len(order))]
+    return sorted(zip(order, scores, strict=True), key=lambda pair: -pair[1])
+
+
+__all__ = ["SMALL", "add_document", "bm25", "context", "cover", "fused", "new_account", "store_vectors"]
