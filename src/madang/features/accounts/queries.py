@@ -15,13 +15,8 @@ async def people(tx: Tx, text: str | None, before: UUID | None, limit: int) -> S
     if before is not None:
         query = query.where(AccountRow.id < before)
     if text:
-        part = func.lower(text)
-        query = query.where(
-            or_(
-                AccountRow.email.contains(part, autoescape=True),
-                func.lower(AccountRow.name).contains(part, autoescape=True),
-            )
-        )
+        found = [func.strpos(func.lower(field), func.lower(text)) > 0 for field in (AccountRow.email, AccountRow.name)]
+        query = query.where(or_(*found))
     return (await tx.scalars(query)).all()
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from madang.features.accounts.access import permit_supervisor
@@ -22,7 +22,7 @@ from madang.features.accounts.contracts import (
 )
 from madang.features.accounts.service import invites, people, registration, signing_in
 from madang.kernel.errors import Forbidden, Unauthorized
-from madang.kernel.http import HouseDep, Page, ReadTx, Who, WriteTx, problems
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx, decode_cursor, problems
 
 COOKIE = "madang_refresh"
 COOKIE_PATH = "/api/v1/auth"
@@ -34,7 +34,6 @@ type Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2
 type Email = Annotated[str, StringConstraints(min_length=3, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
 type Password = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
 type Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
-type Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 class User(BaseModel):
@@ -48,7 +47,7 @@ class User(BaseModel):
     created_at: datetime
 
 
-class RegisterBody(BaseModel):
+class RegisterBody(Strict):
     """Who wants an account."""
 
     email: Email
@@ -57,7 +56,7 @@ class RegisterBody(BaseModel):
     invite_code: Token | None = None
 
 
-class LoginBody(BaseModel):
+class LoginBody(Strict):
     """Who signs in, and where the refresh token goes."""
 
     email: Annotated[str, StringConstraints(max_length=320)]
@@ -67,7 +66,7 @@ class LoginBody(BaseModel):
     )
 
 
-class RefreshBody(BaseModel):
+class RefreshBody(Strict):
     """The refresh token; browsers leave it out and send their cookie."""
 
     refresh_token: Token | None = None
@@ -83,7 +82,7 @@ class SignedIn(BaseModel):
     user: User
 
 
-class PreferencesBody(BaseModel):
+class PreferencesBody(Strict):
     """How somebody likes Madang to be; null leaves the choice to the house."""
 
     language: Language | None = None
@@ -91,14 +90,14 @@ class PreferencesBody(BaseModel):
     model: Line | None = None
 
 
-class UserBody(BaseModel):
+class UserBody(Strict):
     """What can be changed about a person; only supervisors disable."""
 
     name: Line
     is_disabled: bool | None = None
 
 
-class InviteBody(BaseModel):
+class InviteBody(Strict):
     """An invite to make."""
 
     note: Line = ""
@@ -118,14 +117,14 @@ class NewInvite(BaseModel):
     created_at: datetime
 
 
-@auth.get("/setup")
+@auth.get("/setup", responses=problems())
 async def get_setup(house: HouseDep) -> Setup:
     """Tell a visitor whether this is the first run, whose account becomes the supervisor's, and who may register."""
     async with house.db.transaction() as tx:
         return await registration.setup(tx)
 
 
-@auth.post("/register", status_code=201, responses=problems(403, 409, 422, 429))
+@auth.post("/register", status_code=201, responses=problems(403, 409, 429))
 async def register(house: HouseDep, request: Request, body: RegisterBody) -> User:
     """Make an account. The first one becomes the supervisor."""
     password = body.password.get_secret_value()
@@ -133,7 +132,7 @@ async def register(house: HouseDep, request: Request, body: RegisterBody) -> Use
     return _user(await registration.register(house, wanted, _device(request).address))
 
 
-@auth.post("/login", responses=problems(401, 403, 422, 429))
+@auth.post("/login", responses=problems(401, 403, 429))
 async def login(house: HouseDep, request: Request, response: Response, body: LoginBody) -> SignedIn:
     """Sign in with e-mail address and password."""
     in_cookie = body.session == "cookie"
@@ -143,7 +142,7 @@ async def login(house: HouseDep, request: Request, response: Response, body: Log
     return _answer(house, response, handed, in_cookie=in_cookie)
 
 
-@auth.post("/refresh", responses=problems(401, 403, 422))
+@auth.post("/refresh", responses=problems(401, 403))
 async def refresh(house: HouseDep, request: Request, response: Response, body: RefreshBody | None = None) -> SignedIn:
     """Exchange a refresh token, from the body or the cookie, for new tokens. The old one is then used up."""
     token, in_cookie = _presented(request, body)
@@ -153,7 +152,7 @@ async def refresh(house: HouseDep, request: Request, response: Response, body: R
     return _answer(house, response, handed, in_cookie=in_cookie)
 
 
-@auth.post("/logout", status_code=204, responses=problems(403, 422))
+@auth.post("/logout", status_code=204, responses=problems(403))
 async def logout(house: HouseDep, request: Request, response: Response, body: RefreshBody | None = None) -> None:
     """End the sign-in of the refresh token in the body or the cookie; succeeds when it has ended already."""
     token, _ = _presented(request, body)
@@ -168,7 +167,7 @@ async def me(tx: ReadTx, who: Who) -> User:
     return _user(await people.me(tx, who))
 
 
-@auth.post("/invites", status_code=201, responses=problems(401, 403, 422))
+@auth.post("/invites", status_code=201, responses=problems(401, 403))
 async def create_invite(tx: WriteTx, who: Who, body: InviteBody) -> NewInvite:
     """Make a registration code, for supervisors. The code is shown only in this answer."""
     permit_supervisor(who)
@@ -177,26 +176,26 @@ async def create_invite(tx: WriteTx, who: Who, body: InviteBody) -> NewInvite:
     return NewInvite(code=code, **asdict(made))
 
 
-@auth.get("/invites", responses=problems(401, 403, 422))
-async def list_invites(tx: ReadTx, who: Who, cursor: UUID | None = None, limit: Limit = 50) -> Page[Invite]:
+@auth.get("/invites", responses=problems(400, 401, 403))
+async def list_invites(tx: ReadTx, who: Who, cursor: str | None = None, limit: Limit = 50) -> Page[Invite]:
     """List registration codes, for supervisors, the newest first."""
-    found = await invites.listed(tx, who, cursor, limit + 1)
+    found = await invites.listed(tx, who, decode_cursor(cursor), limit + 1)
     return Page(items=found[:limit], next_cursor=_next([one.id for one in found], limit))
 
 
-@auth.delete("/invites/{invite_id}", status_code=204, responses=problems(401, 403, 404, 422))
+@auth.delete("/invites/{invite_id}", status_code=204, responses=problems(401, 403, 404))
 async def withdraw_invite(tx: WriteTx, who: Who, invite_id: UUID) -> None:
     """End a registration code, for supervisors."""
     await invites.withdraw(tx, who, invite_id)
 
 
-@users.get("/", responses=problems(401, 403, 422))
+@users.get("/", responses=problems(400, 401, 403))
 async def list_users(
-    house: HouseDep, who: Who, q: Line | None = None, cursor: UUID | None = None, limit: Limit = 50
+    house: HouseDep, who: Who, q: Line | None = None, cursor: str | None = None, limit: Limit = 50
 ) -> Page[User]:
     """List people, for supervisors, the newest first; `q` searches names and e-mail addresses."""
     async with house.db.transaction() as tx:
-        found = await people.listed(tx, who, text=q, before=cursor, limit=limit + 1)
+        found = await people.listed(tx, who, text=q, before=decode_cursor(cursor), limit=limit + 1)
     return Page(items=[_user(one) for one in found[:limit]], next_cursor=_next([one.id for one in found], limit))
 
 
@@ -206,27 +205,27 @@ async def get_preferences(tx: ReadTx, who: Who) -> Preferences:
     return await people.preferences(tx, who)
 
 
-@users.put("/me/preferences", responses=problems(401, 422))
+@users.put("/me/preferences", responses=problems(401))
 async def put_preferences(tx: WriteTx, who: Who, body: PreferencesBody) -> Preferences:
     """Keep how the caller likes Madang to be."""
     wanted = Preferences(language=body.language, theme=body.theme, model=body.model)
     return await people.prefer(tx, who, wanted)
 
 
-@users.get("/{user_id}", responses=problems(401, 404, 422))
+@users.get("/{user_id}", responses=problems(401, 404))
 async def get_user(house: HouseDep, who: Who, user_id: UUID) -> User:
     """Show oneself, or anybody to a supervisor."""
     async with house.db.transaction() as tx:
         return _user(await people.get(tx, who, user_id))
 
 
-@users.put("/{user_id}", responses=problems(401, 403, 404, 409, 422))
+@users.put("/{user_id}", responses=problems(401, 403, 404, 409))
 async def put_user(house: HouseDep, who: Who, user_id: UUID, body: UserBody) -> User:
     """Change one's own name; a supervisor changes anybody's, and disables and enables accounts."""
     return _user(await people.change(house, who, user_id, name=body.name, is_disabled=body.is_disabled))
 
 
-@users.delete("/{user_id}", status_code=204, responses=problems(401, 404, 409, 422))
+@users.delete("/{user_id}", status_code=204, responses=problems(401, 404, 409))
 async def delete_user(house: HouseDep, who: Who, user_id: UUID) -> None:
     """Delete one's own account, or anybody's as a supervisor. All its sign-ins end."""
     await people.remove(house, who, user_id)

@@ -1,0 +1,1 @@
+"""A team's own words: kept by people, explained by an agent."""

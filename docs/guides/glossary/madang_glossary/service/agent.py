@@ -1,0 +1,38 @@
+"""The agent that explains the person's own words: one step, no model."""
+
+from typing import Any, TypedDict
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from madang.features.agents.public import AgentContext, Graph
+from madang_glossary.service.terms import terms_in
+
+
+class Explained(TypedDict, total=False):
+    """What is kept between steps: the answer."""
+
+    text: str
+
+
+async def explain(state: Explained, runtime: Runtime[AgentContext]) -> Explained:
+    """Say what the words of the question mean; people see each line as it is emitted."""
+    context = runtime.context
+    question = context.turn.messages[-1].content
+    context.emit.step("explain")
+    async with context.house.db.transaction(context.who) as tx:
+        found = await terms_in(tx, context.who, question)
+    lines = [f"**{term.word}**: {term.meaning}\n" for term in found] or ["Your glossary has no word of this question."]
+    for line in lines:
+        context.emit.delta(line)
+    return {"text": "".join(lines)}
+
+
+def build(checkpointer: BaseCheckpointSaver[Any] | None) -> Graph:
+    """The compiled graph."""
+    graph = StateGraph(Explained, context_schema=AgentContext)
+    graph.add_node("explain", explain)
+    graph.add_edge(START, "explain")
+    graph.add_edge("explain", END)
+    return graph.compile(checkpointer=checkpointer)

@@ -1,0 +1,20 @@
+"""Rows of the glossary."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from madang.kernel.db import Row, id_column
+
+
+class TermRow(Row):
+    """A word of one account."""
+
+    __tablename__ = "glossary_terms"
+    __table_args__ = ({"schema": "user"},)
+
+    id: Mapped[UUID] = id_column()
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("user.accounts.id", ondelete="CASCADE"))
+    word: Mapped[str]
+    meaning: Mapped[str]

@@ -1,0 +1,82 @@
+"""People to attack and to be attacked by."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from madang.features.accounts import settings
+from madang.features.accounts.contracts import Device
+from madang.features.accounts.module import Accounts
+from madang.features.accounts.service import registration, signing_in
+from madang.kernel.house import House
+from madang.kernel.http import build_app
+
+PASSWORD = "courtyard rain 7"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who is signed in."""
+
+    id: UUID
+    email: str
+    access_token: str
+    refresh_token: str
+
+
+type Join = Callable[..., Awaitable[Person]]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def only(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
+    """Run the test with these settings of accounts changed."""
+    chosen = settings.load().model_copy(update=changed)
+    monkeypatch.setattr(settings, "load", lambda: chosen)
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash with little memory, so that fifty people can register in a second."""
+    only(monkeypatch, password_hash_memory_kib=256, registration="invite")
+
+
+@pytest.fixture
+async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an api that runs in this process; each has an address of its own, so that none slows another."""
+    address = f"test-{secrets.token_hex(4)}"
+    transport = httpx.ASGITransport(build_app(house, [Accounts()]), client=(address, 1), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://madang.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def empty(house: House) -> None:
+    """A house that nobody has an account in."""
+    async with house.db.transaction() as tx:
+        await tx.execute(text('TRUNCATE "user".accounts CASCADE'))
+
+
+@pytest.fixture
+def join(house: House) -> Join:
+    """Make somebody and sign them in: `await join(name="…", supervisor=True)`."""
+
+    async def make(name: str = "", *, supervisor: bool = False) -> Person:
+        email = f"{secrets.token_hex(6)}@example.org"
+        await registration.create_supervisor(house, email, name, PASSWORD)
+        if not supervisor:
+            async with house.db.transaction() as tx:
+                statement = text('UPDATE "user".accounts SET is_supervisor = false WHERE email = :email')
+                await tx.execute(statement, {"email": email})
+        signed = await signing_in.sign_in(house, email, PASSWORD, Device(email, "a test"))
+        return Person(signed.account.id, email, signed.access_token, signed.refresh_token)
+
+    return make
