@@ -1,0 +1,281 @@
+"""A document becomes searchable whatever dies on the way, and nothing is done twice that was done once."""
+
+import copy
+import hashlib
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import func, select, text
+
+from madang.features.files.service.uploads import receive_upload
+from madang.features.knowledge.contracts import IngestDocument
+from madang.features.knowledge.jobs import give_up
+from madang.features.knowledge.service import documents, ingest, search
+from madang.features.knowledge.settings import KnowledgeSettings
+from madang.features.knowledge.tables import Document, DocumentChunk, DocumentPage, VectorRow
+from madang.features.providers.public import EmbeddingBatch, ModelUnreachable
+from tests.features.knowledge import hostile
+from tests.features.knowledge.library import new_account
+
+BODY = "\n\n".join(f"{number}. " + f"{number}번째 문단은 마당의 규정 {number}조를 설명한다. " * 14 for number in range(9))
+
+
+class KilledError(BaseException):
+    """The worker is no more."""
+
+
+class Embedder:
+    """Stands in for the model: vectors from hashes, and a record of every text."""
+
+    def __init__(self):
+        self.texts = []
+        self.away = False
+
+    async def __call__(self, house, texts, kind="query", model=None):
+        if self.away:
+            raise ModelUnreachable("test/hash", "it is switched off")
+        if kind == "passage":
+            self.texts += texts
+        return EmbeddingBatch("test/hash", 8, [[byte / 255 for byte in self.digest(one)] for one in texts])
+
+    @staticmethod
+    def digest(one):
+        return hashlib.sha256(one.encode()).digest()[:8]
+
+
+class Mortal:
+    """A database whose worker dies at the given transaction, before or after its commit."""
+
+    def __init__(self, database, at, after):
+        self.database, self.left, self.after = database, at, after
+
+    @asynccontextmanager
+    async def transaction(self, who=None):
+        self.left -= 1
+        async with self.database.transaction(who) as tx:
+            yield tx
+            if self.left == 0 and not self.after:
+                raise KilledError
+        if self.left == 0 and self.after:
+            raise KilledError
+
+
+@pytest.fixture
+def embedder(monkeypatch):
+    stand_in = Embedder()
+    monkeypatch.setattr(ingest, "embed", stand_in)
+    monkeypatch.setattr(search, "embed", stand_in)
+    monkeypatch.setattr(ingest, "load", lambda: KnowledgeSettings(embedding_batch=2))
+    return stand_in
+
+
+async def upload(house, who, content, name="규정.txt"):
+    async def stream():
+        yield content
+
+    received = await receive_upload(house, who, name, stream())
+    async with house.db.transaction(who) as tx:
+        return await documents.add_document(tx, who, received)
+
+
+def job_of(document):
+    return IngestDocument(document.id, document.account_id)
+
+
+def mortal(house, at, *, after):
+    doomed = copy.copy(house)
+    object.__setattr__(doomed, "db", Mortal(house.db, at, after))
+    return doomed
+
+
+async def state(house, who, document):
+    """Everything that was made of the document."""
+    async with house.db.transaction(who) as tx:
+        row = await tx.get(Document, document.id)
+        chunks = await tx.execute(
+            select(DocumentChunk.page, DocumentChunk.heading, DocumentChunk.text)
+            .where(DocumentChunk.document_id == document.id)
+            .order_by(DocumentChunk.ordinal)
+        )
+        pages = await tx.execute(select(DocumentPage.text).where(DocumentPage.document_id == document.id))
+        postings = await tx.execute(
+            text(
+                'SELECT kind::text, term, count(*), sum(cardinality(entries)) FROM "user".postings '
+                "WHERE document_id = :id GROUP BY 1, 2 ORDER BY 1, 2"
+            ),
+            {"id": document.id},
+        )
+        vectors = await tx.scalar(select(func.count()).where(VectorRow.document_id == document.id))
+        return (
+            (row.status, row.stage, row.progress, row.pages, row.chunks, row.words, row.grams),
+            chunks.all(),
+            sorted(pages.all()),
+            postings.all(),
+            vectors,
+        )
+
+
+async def test_a_document_becomes_searchable(house, embedder):
+    who = await new_account(house)
+    added = await upload(house, who, BODY.encode())
+    assert (added.duplicate, added.document.status, added.document.title) == (False, "queued", "규정")
+    await ingest.ingest(house, job_of(added.document))
+    (status, stage, progress, pages, chunks, *_), _, _, _, vectors = await state(house, who, added.document)
+    assert (status, stage, progress) == ("ready", None, 1.0)
+    assert pages >= 1
+    assert chunks == vectors == len(embedder.texts)
+    found = await search.find(house, who, "규정 4조")
+    assert found[0].text.startswith("4. 4번째")
+    assert found[0].document_id == added.document.id
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_worker_may_die_at_every_transaction(house, embedder, after):
+    who = await new_account(house)
+    undisturbed = await upload(house, who, BODY.encode())
+    await ingest.ingest(house, job_of(undisturbed.document))
+    expected = await state(house, who, undisturbed.document)
+    transactions = 5 + 2 * -(-expected[4] // 2) + 2
+    for at in range(1, transactions + 1):
+        who, embedder.texts = await new_account(house), []
+        document = (await upload(house, who, BODY.encode())).document
+        with pytest.raises(KilledError):
+            await ingest.ingest(mortal(house, at, after=after), job_of(document))
+        await ingest.ingest(house, job_of(document))
+        assert await state(house, who, document) == expected, at
+        again = len(embedder.texts) - len(set(embedder.texts))
+        assert again <= (0 if after else 2), at
+
+
+async def test_doing_it_again_changes_nothing(house, embedder):
+    who = await new_account(house)
+    document = (await upload(house, who, BODY.encode())).document
+    await ingest.ingest(house, job_of(document))
+    before, embedder.texts = await state(house, who, document), []
+    await ingest.ingest(house, job_of(document))
+    assert await state(house, who, document) == before
+    assert embedder.texts == []
+
+
+async def test_the_same_text_is_embedded_once(house, embedder):
+    who = await new_account(house)
+    paragraph = "같은 문단이 되풀이된다. " * 45
+    document = (await upload(house, who, "\n\n".join([paragraph] * 5).encode())).document
+    await ingest.ingest(house, job_of(document))
+    assert len(embedder.texts) == 1
+    assert (await state(house, who, document))[4] == 5
+    other = (await upload(house, who, "\n\n".join([paragraph, "다른 문단이다. " * 60]).encode())).document
+    await ingest.ingest(house, job_of(other))
+    assert len(embedder.texts) == 2
+
+
+async def test_the_same_content_is_the_same_document(house, embedder):
+    who, stranger = await new_account(house), await new_account(house)
+    first = await upload(house, who, BODY.encode(), "하나.txt")
+    again = await upload(house, who, BODY.encode(), "둘.txt")
+    other = await upload(house, stranger, BODY.encode(), "하나.txt")
+    assert (again.duplicate, again.document.id) == (True, first.document.id)
+    assert (other.duplicate, other.document.id == first.document.id) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "code"),
+    [
+        (hostile.encrypted_pdf(), "a.pdf", "document_encrypted"),
+        (hostile.pdf([]), "scan.pdf", "no_text_found"),
+        (b"%PDF-1.7 garbage", "a.pdf", "document_corrupt"),
+    ],
+)
+async def test_an_unreadable_document_says_why_and_can_be_tried_again(house, embedder, content, name, code):
+    who = await new_account(house)
+    document = (await upload(house, who, content, name)).document
+    await ingest.ingest(house, job_of(document))
+    async with house.db.transaction(who) as tx:
+        failed = await tx.get(Document, document.id)
+        assert (failed.status, failed.error_code, failed.stage) == ("failed", code, "reading")
+        assert failed.error_message
+        tried = await documents.retry_document(tx, who, document.id)
+        assert (tried.status, tried.error_code) == ("queued", None)
+
+
+async def test_a_model_that_is_away_fails_the_job_and_keeps_what_was_done(house, embedder):
+    who = await new_account(house)
+    document = (await upload(house, who, BODY.encode())).document
+    embedder.away = True
+    with pytest.raises(ModelUnreachable) as failure:
+        await ingest.ingest(house, job_of(document))
+    await give_up(house, job_of(document), str(failure.value))
+    async with house.db.transaction(who) as tx:
+        failed = await tx.get(Document, document.id)
+        assert (failed.status, failed.error_code, failed.stage) == ("failed", "model_unreachable", "embedding")
+        await documents.retry_document(tx, who, document.id)
+    embedder.away = False
+    await ingest.ingest(house, job_of(document))
+    assert (await state(house, who, document))[0][0] == "ready"
+
+
+async def test_search_goes_on_by_keywords_while_the_model_is_away(house, embedder):
+    who = await new_account(house)
+    await ingest.ingest(house, job_of((await upload(house, who, BODY.encode())).document))
+    embedder.away = True
+    found = await search.find(house, who, "규정 4조")
+    assert found[0].text.startswith("4. 4번째")
+
+
+async def test_deleting_leaves_nothing(house, embedder):
+    who = await new_account(house)
+    kept = (await upload(house, who, b"kept " * 100, "kept.txt")).document
+    document = (await upload(house, who, BODY.encode())).document
+    for one in (kept, document):
+        await ingest.ingest(house, job_of(one))
+    async with house.db.transaction(who) as tx:
+        key = (await documents.original_of(tx, who, document.id)).key
+        await documents.delete_document(tx, who, document.id)
+    async with house.db.transaction() as tx:
+        for table in ("documents", "document_pages", "document_chunks", "postings", "vectors", "files"):
+            column = "account_id" if table == "files" else "id" if table == "documents" else "document_id"
+            value = who.account_id if table == "files" else document.id
+            left = await tx.scalar(text(f'SELECT count(*) FROM "user".{table} WHERE {column} = :id'), {"id": value})
+            assert left == (1 if table == "files" else 0), table
+    from madang.features.files.contracts import DiscardObject
+    from madang.features.files.service.uploads import discard
+
+    assert await house.storage.exists(key)
+    await discard(house, DiscardObject(key))
+    assert not await house.storage.exists(key)
+    assert await search.find(house, who, "kept")
+
+
+async def test_a_document_deleted_while_it_is_read_stays_deleted(house, embedder):
+    who = await new_account(house)
+    document = (await upload(house, who, BODY.encode())).document
+
+    async def delete_first(*arguments, **options):
+        if not embedder.texts:
+            async with house.db.transaction(who) as tx:
+                await documents.delete_document(tx, who, document.id)
+        return await Embedder.__call__(embedder, *arguments, **options)
+
+    ingest.embed = delete_first
+    await ingest.ingest(house, job_of(document))
+    async with house.db.transaction(who) as tx:
+        assert await tx.scalar(select(func.count()).select_from(DocumentChunk)) == 0
+        assert await tx.scalar(select(func.count()).select_from(VectorRow)) == 0
+
+
+async def test_progress_only_grows(house, embedder):
+    who = await new_account(house)
+    document = (await upload(house, who, BODY.encode())).document
+    seen = []
+
+    async def watching(*arguments, **options):
+        async with house.db.transaction(who) as tx:
+            row = await tx.get(Document, document.id)
+            seen.append((row.status, row.stage, row.progress))
+        return await Embedder.__call__(embedder, *arguments, **options)
+
+    ingest.embed = watching
+    await ingest.ingest(house, job_of(document))
+    assert {status for status, _, _ in seen} == {"processing"}
+    assert seen == sorted(seen, key=lambda step: step[2])
+    assert len({progress for _, _, progress in seen}) > 3

@@ -1,0 +1,115 @@
+"""Every kind of document is read, and whatever cannot be is named, while the reader's harm stays in its process."""
+
+import time
+
+import pytest
+
+from madang.features.files.contracts import DOCX, MARKDOWN, PDF, TEXT
+from madang.features.knowledge.service.formats import PAGE_CHARACTERS, clean, unwrap
+from madang.features.knowledge.service.reading import ERRORS, UnreadableError, read_document
+from madang.features.knowledge.settings import KnowledgeSettings
+from tests.features.knowledge import hostile
+
+LIMITS = KnowledgeSettings(max_pages=3000, max_characters=100_000, read_seconds=60, read_memory_mb=1024)
+
+
+async def read(tmp_path, content, media_type, limits=LIMITS):
+    path = tmp_path / "document"
+    path.write_bytes(content)
+    return await read_document(path, media_type, limits)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
+async def test_korean_text_in_every_usual_encoding(tmp_path, encoding):
+    assert await read(tmp_path, "마당은 뜰이다.\r\n둘째 줄".encode(encoding), TEXT) == ["마당은 뜰이다.\n둘째 줄"]
+
+
+async def test_a_pdf_keeps_its_pages(tmp_path):
+    content = hostile.pdf(["마당은 한국 집의 뜰이다."], [], ["Refunds within seven days."])
+    assert await read(tmp_path, content, PDF) == ["마당은 한국 집의 뜰이다.", "", "Refunds within seven days."]
+
+
+async def test_a_word_file_keeps_headings_and_tables(tmp_path):
+    content = hostile.docx((1, "환불 규정"), "칠 일 안에 환불한다.", [["구분", "기간"], ["환불", "7일"]])
+    assert await read(tmp_path, content, DOCX) == [
+        "# 환불 규정\n\n칠 일 안에 환불한다.\n\n| 구분 | 기간 |\n| 환불 | 7일 |"
+    ]
+
+
+async def test_a_long_text_is_cut_to_pages_between_paragraphs(tmp_path):
+    paragraphs = [f"{number}. " + "글이 이어진다. " * 40 for number in range(30)]
+    pages = await read(tmp_path, "\n\n".join(paragraphs).encode(), MARKDOWN)
+    assert len(pages) > 3
+    assert all(len(page) <= PAGE_CHARACTERS + 10 for page in pages)
+    assert "\n\n".join(pages).split() == " ".join(paragraphs).split()
+
+
+@pytest.mark.parametrize(
+    ("make", "media_type", "code"),
+    [
+        (hostile.encrypted_pdf, PDF, "document_encrypted"),
+        (hostile.many_pages_pdf, PDF, "too_many_pages"),
+        (hostile.circular_pdf, PDF, {"no_text_found", "document_corrupt"}),
+        (lambda: hostile.pdf([]), PDF, "no_text_found"),
+        (lambda: b"%PDF-1.7\n" + b"garbage" * 100, PDF, "document_corrupt"),
+        (lambda: hostile.pdf(["x"])[:200], PDF, "document_corrupt"),
+        (hostile.bomb_docx, DOCX, "document_too_large"),
+        (hostile.entities_docx, DOCX, {"document_corrupt", "no_text_found"}),
+        (hostile.broken_docx, DOCX, "document_corrupt"),
+        (lambda: hostile.docx("x")[:900], DOCX, "document_corrupt"),
+        (lambda: hostile.docx(), DOCX, "no_text_found"),
+        (lambda: b" \n\t\n", TEXT, "no_text_found"),
+        (lambda: "가".encode("utf-16") + bytes.fromhex("00d8") * 300, TEXT, "document_corrupt"),
+        (lambda: b"text " * 30_000, TEXT, "document_too_large"),
+    ],
+)
+async def test_what_cannot_be_read_is_named(tmp_path, make, media_type, code):
+    with pytest.raises(UnreadableError) as failed:
+        await read(tmp_path, make(), media_type)
+    assert failed.value.code in ({code} if isinstance(code, str) else code)
+    assert failed.value.code in ERRORS
+
+
+async def test_a_huge_picture_does_no_harm(tmp_path):
+    assert await read(tmp_path, hostile.huge_image_pdf(), PDF) == ["그림이 있다."]
+
+
+async def test_a_reader_that_hangs_is_ended(tmp_path):
+    begun = time.monotonic()
+    limits = KnowledgeSettings(read_seconds=0.05)
+    with pytest.raises(UnreadableError, match="document_too_slow"):
+        await read(tmp_path, hostile.pdf(["x"]), PDF, limits)
+    assert time.monotonic() - begun < 5
+
+
+async def test_a_reader_out_of_memory_says_so(tmp_path):
+    limits = KnowledgeSettings(read_memory_mb=256, max_characters=100_000_000)
+    with pytest.raises(UnreadableError, match="document_too_large"):
+        await read(tmp_path, ("가나다라 " * 4_000_000).encode(), TEXT, limits)
+
+
+def test_the_limits_bind_the_process_itself():
+    import subprocess
+    import sys
+
+    code = (
+        "from madang.features.knowledge.service.reader import confine; confine(256, 1)\n"
+        "try: open('/tmp/madang-never', 'w').write('x' * 9) and None\n"
+        "except OSError as error: print(error.errno)\n"
+        "while True: pass"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == -24
+
+
+def test_broken_lines_are_joined_and_lists_are_not():
+    text = "마당은 한국 집의 모든 방이 열리는 뜰이며 이 문장은 다음 줄로\n이어진다.\n- 첫째 항목은 길게 이어지는 항목이라 줄을 다 채운다 정말\n- 둘째"
+    assert unwrap(text).split("\n") == [
+        "마당은 한국 집의 모든 방이 열리는 뜰이며 이 문장은 다음 줄로 이어진다.",
+        "- 첫째 항목은 길게 이어지는 항목이라 줄을 다 채운다 정말",
+        "- 둘째",
+    ]
+
+
+def test_cleaning_composes_hangul_and_drops_what_cannot_be_stored():
+    assert clean("마당\x00의\u00ad \ud800글\r\n\r\n") == "마당의 글"
