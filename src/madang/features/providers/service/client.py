@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -84,7 +84,7 @@ class Client:
     dimensions: dict[str, int] = field(default_factory=dict[str, int])
 
     @asynccontextmanager
-    async def place(self, route: Route) -> AsyncIterator[None]:
+    async def place(self, route: Route) -> AsyncGenerator[None]:
         """A place at the built-in model, which has few; other models need none.
 
         Raises ModelTimeout when the queue does not move.
@@ -147,7 +147,7 @@ class Client:
 
 
 @asynccontextmanager
-async def open_client(house: "House") -> AsyncIterator[Client]:
+async def open_client(house: "House") -> AsyncGenerator[Client]:
     """The process's client, for `house.resource`."""
     settings = provider_settings.load()
     session = aiohttp.ClientSession(

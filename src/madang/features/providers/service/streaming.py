@@ -1,7 +1,7 @@
 """A streamed answer: retries before the first token, one clear error after it, closed at once when nobody wants it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -32,7 +32,7 @@ class _BrokenError(Exception):
     """The stream ended before the answer did."""
 
 
-async def stream_chat(house: "House", request: ChatRequest) -> AsyncIterator[ChatChunk]:
+async def stream_chat(house: "House", request: ChatRequest) -> AsyncGenerator[ChatChunk]:
     """The answer as it comes; the last chunk carries the usage.
 
     Closing this generator (use `contextlib.aclosing`) or cancelling the task that reads it closes the connection to
@@ -96,7 +96,7 @@ class _Answer:
         if self._first.error is not None:
             raise AgainError(ModelRefused(name, 200, "It reported an error instead of an answer; try again."))
 
-    async def chunks(self) -> AsyncIterator[ChatChunk]:
+    async def chunks(self) -> AsyncGenerator[ChatChunk]:
         """The first batch, and all others until the end."""
         name = self._route.info.id
         batch = self._first

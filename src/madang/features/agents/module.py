@@ -1,0 +1,37 @@
+"""What agents plug in."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from madang.features.agents.contracts import AGENT, AgentSpec
+from madang.kernel.module import Module, Offer
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+
+    from madang.features.agents.contracts import Graph
+    from madang.kernel.jobs import Schedule
+
+
+class Agents(Module):
+    """The runner of agents, and the assistant."""
+
+    name: ClassVar[str] = "agents"
+
+    def schedules(self) -> "Sequence[Schedule]":
+        """Forgetting checkpoints that a dying worker left."""
+        from madang.features.agents.service.tidying import forget_leftovers
+        from madang.kernel.jobs import Schedule
+
+        return (Schedule("agents.forget_leftovers", timedelta(hours=6), forget_leftovers),)
+
+    def offers(self) -> Sequence[Offer[object]]:
+        """The assistant."""
+        return (AGENT.offer(AgentSpec("assistant", "Assistant", _assistant)),)
+
+
+def _assistant(checkpointer: "BaseCheckpointSaver[str] | None") -> "Graph":
+    from madang.features.agents.service.assistant import build
+
+    return build(checkpointer)

@@ -1,0 +1,104 @@
+"""Answering: with a bigger model and numbered sources, or with the built-in one and a passage it can manage."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from madang.features.agents import settings as agent_settings
+from madang.features.agents.contracts import AgentContext, Citation
+from madang.features.agents.service import prompts
+from madang.features.agents.service.citing import CitationReader, snippet
+from madang.features.agents.service.grounding import best_sentence, is_grounded
+from madang.features.agents.service.language import CLOSEST, NOT_IN_DOCUMENTS, language_of
+from madang.features.agents.service.prompts import Source
+from madang.features.agents.service.small_talk import REPLIES, small_talk
+from madang.features.agents.service.speaking import ask
+from madang.features.providers.public import ChatRequest, Message, ModelInfo
+
+TRIED: Final = 2
+"""Passages that the built-in model is asked about before it gives up."""
+
+
+async def answer(context: AgentContext, model: ModelInfo, sources: Sequence[Source], *, looked: bool) -> None:
+    """Emit the answer to the turn with any model but the built-in one."""
+    settings = agent_settings.load()
+    turn = context.turn
+    question = turn.messages[-1].content
+    system = prompts.SYSTEM
+    last = question
+    if sources:
+        system += prompts.WITH_SOURCES
+        last = prompts.with_sources(question, sources)
+    elif looked:
+        system += prompts.NOTHING_FOUND
+    messages = prompts.conversation(
+        turn.messages, system, last, model, most=settings.history_tokens, answer=settings.answer_tokens
+    )
+    await _stream(context, ChatRequest(messages, model.id), sources)
+
+
+async def _stream(context: AgentContext, request: ChatRequest, sources: Sequence[Source]) -> None:
+    emit = context.emit
+    reader = CitationReader(len(sources)) if sources else None
+    async with ask(context, request) as chunks:
+        async for chunk in chunks:
+            if not chunk.text:
+                continue
+            if reader is None:
+                emit.delta(chunk.text)
+                continue
+            text, new = reader.take(chunk.text)
+            for number in new:
+                emit.cite(citation(number, sources[number - 1]))
+            if text:
+                emit.delta(text)
+    if reader is not None and (rest := reader.finish()):
+        emit.delta(rest)
+
+
+async def answer_small(context: AgentContext, model: ModelInfo, sources: Sequence[Source], *, looked: bool) -> None:
+    """Emit the answer to the turn with the built-in model, which is asked only what it can manage."""
+    turn = context.turn
+    question = turn.messages[-1].content
+    language = language_of(question, turn.language)
+    talk = small_talk(question)
+    if sources:
+        await _from_passages(context, model, sources)
+    elif talk is not None:
+        context.emit.delta(REPLIES[language][talk])
+    elif looked:
+        context.emit.delta(NOT_IN_DOCUMENTS[language])
+    else:
+        history = [*turn.messages[-1 - prompts.SMALL_HISTORY : -1], turn.messages[-1]]
+        await _stream(context, _small_request(history, model), ())
+
+
+async def _from_passages(context: AgentContext, model: ModelInfo, sources: Sequence[Source]) -> None:
+    turn = context.turn
+    question = turn.messages[-1].content
+    for source in sources[:TRIED]:
+        said = await _ask_passage(context, model, source["text"], question)
+        if is_grounded(said, source["text"], question):
+            context.emit.cite(citation(1, source))
+            context.emit.delta(f"{said} [1]")
+            return
+    best = sources[0]
+    quote = best_sentence(best["text"], question)
+    context.emit.cite(citation(1, best))
+    context.emit.delta(CLOSEST[language_of(question, turn.language)].format(quote=quote, number=1))
+
+
+async def _ask_passage(context: AgentContext, model: ModelInfo, passage: str, question: str) -> str:
+    request = _small_request([Message("user", prompts.small_question(passage, question))], model)
+    async with ask(context, request) as chunks:
+        texts = [chunk.text async for chunk in chunks]
+    return "".join(texts).strip().split("\n", 1)[0].strip()
+
+
+def _small_request(messages: Sequence[Message], model: ModelInfo) -> ChatRequest:
+    return ChatRequest(messages, model.id, temperature=0.0, max_tokens=prompts.SMALL_TOKENS, stop=("\n",))
+
+
+def citation(number: int, source: Source) -> Citation:
+    """The source as people see it."""
+    return Citation(number, UUID(source["document_id"]), source["title"], source["page"], snippet(source["text"]))

@@ -1,0 +1,196 @@
+"""LangGraph's PostgreSQL checkpointer, writing only what a second attempt could use.
+
+Plain, it writes the input, every step and the end of every run: eight statements or more for an answer that needs no
+documents. A checkpoint is of use when something was worked out and something is left to do; others are held back, and
+written after all when an interrupt makes the run wait on them. What is written is whole, so a held-back ancestor is
+never missed, and an attempt that finds nothing begins from the start, which gives the same answer.
+"""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import psycopg
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from sqlalchemy import make_url
+
+from madang.features.agents import settings as agent_settings
+from madang.kernel import log
+from madang.kernel.db import APP_ROLE
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from madang.kernel.house import House
+
+logger = log.get_logger(__name__)
+
+SCHEMA: Final = "checkpoints"
+_TRIGGER = "branch:to:"
+_AWAY = (psycopg.OperationalError, PoolTimeout)
+
+type Pool = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
+
+
+@dataclass(slots=True)
+class _Thread:
+    """One run's checkpoints in this process: whether any is in the database, and the latest that is not, by place."""
+
+    is_fresh: bool
+    is_written: bool = False
+    held: dict[str, tuple[RunnableConfig, Checkpoint, CheckpointMetadata]] = field(
+        default_factory=dict[str, tuple[RunnableConfig, Checkpoint, CheckpointMetadata]]
+    )
+
+
+class RunSaver(AsyncPostgresSaver):
+    """The saver of a process. A run opens its thread here first and closes it at the end."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(cast("psycopg.AsyncConnection[DictRow]", pool))
+        # Every statement has a connection of its own from the pool; the saver's one lock would line up all runs.
+        self.lock = cast("asyncio.Lock", nullcontext())
+        self._threads: dict[str, _Thread] = {}
+
+    def open_thread(self, thread_id: str, *, resume: bool) -> None:
+        """Begin with a run; without `resume` the database is not asked for earlier checkpoints."""
+        self._threads[thread_id] = _Thread(is_fresh=not resume, is_written=resume)
+
+    async def close_thread(self, thread_id: str, *, keep: bool) -> None:
+        """Forget a run here, and in the database too unless `keep`."""
+        thread = self._threads.pop(thread_id, None)
+        if thread is not None and thread.is_written and not keep:
+            await self.forget(thread_id)
+
+    async def forget(self, thread_id: str) -> None:
+        """Delete a run's checkpoints; leaves them to the tidying when the database is away."""
+        try:
+            await self.adelete_thread(thread_id)
+        except _AWAY as error:
+            logger.warning("checkpoints_left_behind", thread=thread_id, exc_info=error)
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """The latest checkpoint; None without asking the database for a run that is new."""
+        thread = self._threads.get(_thread_id(config))
+        if thread is not None and thread.is_fresh and not thread.is_written:
+            return None
+        return await super().aget_tuple(config)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Write the checkpoint if a second attempt could use it, hold it back otherwise."""
+        thread = self._threads.get(_thread_id(config))
+        if thread is None or _is_of_use(checkpoint["channel_values"]):
+            return await self._write(config, checkpoint, metadata)
+        thread.held[_place(config)] = (config, checkpoint, metadata)
+        return _next(config, checkpoint)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Write what an interrupt, an error or a resumption left; a node's plain results come with the next step."""
+        if not any(channel in WRITES_IDX_MAP for channel, _ in writes):
+            return
+        thread = self._threads.get(_thread_id(config))
+        held = thread.held.pop(_place(config), None) if thread is not None else None
+        if held is not None:
+            await self._write(*held)
+        await super().aput_writes(config, writes, task_id, task_path)
+
+    async def _write(
+        self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata
+    ) -> RunnableConfig:
+        thread = self._threads.get(_thread_id(config))
+        try:
+            await super().aput(config, checkpoint, metadata, checkpoint["channel_versions"])
+        except _AWAY as error:
+            # A run goes on without: the database is needed to finish it, not to continue.
+            logger.warning("checkpoint_not_written", exc_info=error)
+        else:
+            if thread is not None:
+                thread.is_written = True
+        return _next(config, checkpoint)
+
+
+def _is_of_use(channels: Mapping[str, Any]) -> bool:
+    names = [name for name in channels if not name.startswith("__")]
+    return any(name.startswith(_TRIGGER) for name in names) and any(not name.startswith(_TRIGGER) for name in names)
+
+
+def _configurable(config: RunnableConfig) -> dict[str, Any]:
+    return config.get("configurable", {})
+
+
+def _thread_id(config: RunnableConfig) -> str:
+    return str(_configurable(config)["thread_id"])
+
+
+def _place(config: RunnableConfig) -> str:
+    return str(_configurable(config).get("checkpoint_ns", ""))
+
+
+def _next(config: RunnableConfig, checkpoint: Checkpoint) -> RunnableConfig:
+    return {
+        "configurable": {
+            "thread_id": _thread_id(config),
+            "checkpoint_ns": _place(config),
+            "checkpoint_id": checkpoint["id"],
+        }
+    }
+
+
+def plain_url(url: str) -> str:
+    """A database URL as libpq reads it: without SQLAlchemy's driver."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def open_saver(house: "House") -> AsyncGenerator[RunSaver]:
+    """The process's saver with a pool of its own, for `house.resource`."""
+    pool: Pool = AsyncConnectionPool(
+        plain_url(house.settings.database_url.get_secret_value()),
+        connection_class=psycopg.AsyncConnection[DictRow],
+        kwargs={
+            "autocommit": True,
+            "row_factory": dict_row,
+            "options": f"-c role={APP_ROLE} -c search_path={SCHEMA}",
+            "application_name": "madang-checkpoints",
+            "connect_timeout": 5,
+        },
+        min_size=0,
+        max_size=agent_settings.load().checkpoint_connections,
+        timeout=10,
+        max_idle=60,
+        open=False,
+        name="checkpoints",
+    )
+    async with pool:
+        yield RunSaver(pool)
+
+
+async def prepare_checkpoints(connection_url: str) -> None:
+    """Make the schema and LangGraph's own tables in it, and let the application's role use them."""
+    async with await psycopg.AsyncConnection[DictRow].connect(
+        plain_url(connection_url), autocommit=True, row_factory=dict_row
+    ) as connection:
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        await connection.execute(f"SET search_path = {SCHEMA}")
+        await AsyncPostgresSaver(connection).setup()
+        await connection.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {APP_ROLE}")
+        await connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO {APP_ROLE}")

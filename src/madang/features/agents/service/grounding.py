@@ -1,0 +1,75 @@
+"""Whether a short answer is taken from a passage, judged by its surface.
+
+For the built-in model, which invents when it does not know. Korean words change their endings, so words count as
+found by their stems: the first two syllables or four letters, and numbers only whole.
+"""
+
+import re
+from typing import Final
+
+ENOUGH: Final = 0.7
+
+_WORD = re.compile(r"\d[\d,.]*\d|\d+|[가-힣]+|[a-zA-Z][a-zA-Z'-]*|[一-鿿]+")
+_SENTENCE = re.compile(r"(?<=[.!?。])\s+|\n+")
+_ENGLISH: Final = (
+    "a an and are as at be been by did do does for from had has have he her his how i in is it its no not of on or she "
+    "that the their they this to was we were what when where which who will with yes you your"
+)
+_KOREAN: Final = (
+    "네 예 아니요 아니오 입니다 있다 있습니다 했다 했습니다 한다 합니다 된다 됩니다 되었다 되었습니다 것 것이다 "
+    "것입니다 그 이 저 그는 그녀는 이것은 그것은 때문 때문에 때문이다 때문입니다 위해 대한 관한 등 및 또는 그리고 수 이다"
+)
+_EMPTY: Final = frozenset(f"{_ENGLISH} {_KOREAN}".split())
+
+
+def words_of(text: str) -> list[str]:
+    """The words that carry meaning, in lower case."""
+    return [word for word in _WORD.findall(text.casefold()) if word not in _EMPTY]
+
+
+def is_grounded(answer: str, passage: str, question: str) -> bool:
+    """Whether the passage holds what the answer says beyond the question.
+
+    Every number must be in the passage or the question, most other words too, and something must be new: an answer
+    that only repeats the question is none. A plain yes or no is taken if there is nothing else to judge.
+    """
+    said = words_of(answer)
+    if not said:
+        return bool(re.match(r"\s*(네|예|아니|yes|no)", answer.casefold()))
+    held, asked = _Stems(passage), _Stems(question)
+    if any(word[0].isdigit() and not (held.has(word) or asked.has(word)) for word in said):
+        return False
+    new = [word for word in said if not asked.has(word)]
+    if not new:
+        return False
+    return sum(held.has(word) for word in new) >= ENOUGH * len(new)
+
+
+class _Stems:
+    def __init__(self, text: str) -> None:
+        self._text = text.casefold()
+        self._numbers = set(re.findall(r"\d[\d,.]*\d|\d+", self._text))
+
+    def has(self, word: str) -> bool:
+        if word[0].isdigit():
+            return word in self._numbers
+        return _stem(word) in self._text
+
+
+def _stem(word: str) -> str:
+    if "가" <= word[0] <= "힣":
+        return word[:2] if len(word) > 2 else word
+    return word[:4] if len(word) > 5 else word
+
+
+def best_sentence(passage: str, question: str, limit: int = 300) -> str:
+    """The sentence of the passage that shares most with the question, at most `limit` characters."""
+    asked = words_of(question)
+    sentences = [part.strip() for part in _SENTENCE.split(passage) if part.strip()] or [passage.strip()]
+
+    def shared(sentence: str) -> int:
+        stems = _Stems(sentence)
+        return sum(stems.has(word) for word in asked)
+
+    best = " ".join(max(sentences, key=shared).split())
+    return best if len(best) <= limit else best[: limit - 1] + "…"

@@ -1,0 +1,123 @@
+"""Running an agent's graph for a turn."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from langchain_core.runnables import RunnableConfig
+
+from madang.features.agents.contracts import AgentContext, AgentSpec, Citation, Emitter, Graph, Outcome, Turn
+from madang.features.agents.service.checkpoints import RunSaver, open_saver
+from madang.features.agents.service.registry import agent_of, list_agents
+from madang.features.providers.public import Usage
+
+if TYPE_CHECKING:
+    from madang.kernel.house import House
+
+MOST_STEPS = 50
+"""Nodes a turn may run; a graph that wants more is going in circles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What a process runs agents with: the saver, and each graph once it was compiled."""
+
+    saver: RunSaver
+    graphs: dict[str, Graph] = field(default_factory=dict[str, Graph])
+
+    def graph(self, spec: AgentSpec) -> Graph:
+        """The agent's graph, compiled at its first use."""
+        if spec.name not in self.graphs:
+            self.graphs[spec.name] = spec.build(self.saver)
+        return self.graphs[spec.name]
+
+
+@asynccontextmanager
+async def open_crew(house: "House") -> AsyncGenerator[Crew]:
+    """The process's crew, for `house.resource`."""
+    yield Crew(await house.resource(open_saver))
+
+
+async def warm_up(house: "House") -> None:
+    """Compile every agent."""
+    crew = await house.resource(open_crew)
+    for spec in list_agents(house):
+        crew.graph(spec)
+
+
+async def run_agent(house: "House", turn: Turn, emit: Emitter, *, resume: bool) -> Outcome:
+    """See `public.run_agent`."""
+    spec = agent_of(house, turn.agent)
+    crew = await house.resource(open_crew)
+    graph = crew.graph(spec)
+    thread_id = str(turn.run_id)
+    config: RunnableConfig = {"configurable": {"thread_id": thread_id}, "recursion_limit": MOST_STEPS}
+    record = Record(emit)
+    context = AgentContext(house, turn.who, turn, record)
+    crew.saver.open_thread(thread_id, resume=resume)
+    finished = False
+    try:
+        start: dict[str, object] | None = None if resume and await _has_more_to_do(graph, config) else {}
+        await graph.ainvoke(start, config, context=context, durability="async")  # pyright: ignore[reportUnknownMemberType]  # LangGraph leaves a parameter of Command open
+        finished = True
+    finally:
+        await crew.saver.close_thread(thread_id, keep=not finished)
+    return record.outcome()
+
+
+async def forget_run(house: "House", run_id: UUID) -> None:
+    """See `public.forget_run`."""
+    crew = await house.resource(open_crew)
+    await crew.saver.forget(str(run_id))
+
+
+async def _has_more_to_do(graph: Graph, config: RunnableConfig) -> bool:
+    """Whether an earlier attempt left a checkpoint with work after it."""
+    return bool((await graph.aget_state(config)).next)
+
+
+@dataclass(slots=True)
+class Record:
+    """An emitter that passes everything on and keeps what the outcome needs."""
+
+    emit: Emitter
+    texts: list[str] = field(default_factory=list[str])
+    citations: list[Citation] = field(default_factory=list[Citation])
+    usages: list[Usage] = field(default_factory=list[Usage])
+
+    def outcome(self) -> Outcome:
+        """What was emitted, as a whole."""
+        return Outcome("".join(self.texts), tuple(self.citations), tuple(self.usages))
+
+    def step(self, name: str) -> None:
+        """Pass on."""
+        self.emit.step(name)
+
+    def delta(self, text: str) -> None:
+        """Keep and pass on."""
+        self.texts.append(text)
+        self.emit.delta(text)
+
+    def reasoning(self, text: str) -> None:
+        """Pass on."""
+        self.emit.reasoning(text)
+
+    def cite(self, citation: Citation) -> None:
+        """Keep and pass on."""
+        self.citations.append(citation)
+        self.emit.cite(citation)
+
+    def tool_called(self, call_id: str, name: str, arguments: object) -> None:
+        """Pass on."""
+        self.emit.tool_called(call_id, name, arguments)
+
+    def tool_returned(self, call_id: str, *, result: object = None, error: str | None = None) -> None:
+        """Pass on."""
+        self.emit.tool_returned(call_id, result=result, error=error)
+
+    def usage(self, usage: Usage) -> None:
+        """Keep and pass on."""
+        self.usages.append(usage)
+        self.emit.usage(usage)
