@@ -1,0 +1,1 @@
+"""Durable runs: one agent turn that survives whatever dies around it."""

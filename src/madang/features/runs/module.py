@@ -1,0 +1,35 @@
+"""What runs plug in."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from madang.kernel.module import Module
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from madang.kernel.jobs import Job, Schedule
+
+
+class Runs(Module):
+    """Durable answers and their event streams."""
+
+    name: ClassVar[str] = "runs"
+
+    def routes(self) -> "Sequence[APIRouter]":
+        """`/runs`."""
+        from madang.features.runs.routes import router
+
+        return (router,)
+
+    def jobs(self) -> "Sequence[Job]":
+        """Performing a run."""
+        from madang.features.runs.jobs import PERFORM_JOB
+
+        return (PERFORM_JOB,)
+
+    def schedules(self) -> "Sequence[Schedule]":
+        """Taking runs back from workers that fell silent."""
+        from madang.features.runs.jobs import REAP
+
+        return (REAP,)

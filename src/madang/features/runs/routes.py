@@ -1,0 +1,123 @@
+"""`/runs`."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from madang.features.runs.access import own_run
+from madang.features.runs.contracts import Status
+from madang.features.runs.service import desk
+from madang.features.runs.service.reading import open_events
+from madang.features.runs.service.sse import HEADERS, event_stream
+from madang.features.runs.tables import Run
+from madang.kernel.http import HouseDep, ReadTx, Who, problems
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+EVENT_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The run's events, each with its number as `id`; ends after the run's last event.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+LARGEST_SEQ = 2**53
+
+
+class Cost(BaseModel):
+    """Money in millionths of the currency."""
+
+    micros: int
+    currency: str
+
+
+class UsageBody(BaseModel):
+    """What model calls took. `cost` is null when a price is not known."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: Cost | None
+    estimated: bool
+
+
+class ErrorBody(BaseModel):
+    """Why a run failed."""
+
+    code: str
+    message: str
+
+
+class RunBody(BaseModel):
+    """One agent turn."""
+
+    id: UUID
+    status: Status
+    attempt: int
+    agent: str | None
+    model: str | None
+    usage: UsageBody | None
+    error: ErrorBody | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class CancelBody(BaseModel):
+    """The state after a stop; `receipt` says what was used up to it, null while the worker has not ended it yet."""
+
+    status: Status
+    receipt: UsageBody | None
+
+
+@router.get("/{run_id}", responses=problems(401, 404))
+async def get_run(run_id: UUID, tx: ReadTx, who: Who) -> RunBody:
+    """A run."""
+    return _body(await own_run(tx, who, run_id))
+
+
+@router.get("/{run_id}/events", response_class=StreamingResponse, responses={**EVENT_STREAM, **problems(401, 404)})
+async def get_events(
+    run_id: UUID,
+    house: HouseDep,
+    tx: ReadTx,
+    who: Who,
+    after: Annotated[int, Query(ge=0, le=LARGEST_SEQ, description="The number of the last event seen.")] = 0,
+    last_event_id: Annotated[int | None, Header(ge=0, le=LARGEST_SEQ)] = None,
+) -> StreamingResponse:
+    """The run's events above `Last-Event-ID` or `after`, each once and in order, live or not."""
+    opening = await open_events(tx, who, run_id)
+    cursor = last_event_id if last_event_id is not None else after
+    return StreamingResponse(
+        event_stream(house, opening, cursor),
+        media_type="text/event-stream",
+        headers={**HEADERS, "X-Run-ID": str(run_id)},
+    )
+
+
+@router.post("/{run_id}/cancel", responses=problems(401, 404))
+async def cancel_run(run_id: UUID, house: HouseDep, who: Who) -> CancelBody:
+    """Stop a run, wherever it runs; the model's connection is closed at once. Stopping an ended run changes nothing."""
+    run = await desk.cancel(house, who, run_id)
+    receipt = desk.receipt(desk.usage_of(run.usage)) if run.status in desk.ENDED else None
+    return CancelBody(status=run.status, receipt=receipt)  # type: ignore[arg-type]  # pydantic reads the mapping
+
+
+def _body(run: Run) -> RunBody:
+    totals = desk.usage_of(run.usage)
+    return RunBody.model_validate(
+        {
+            "id": run.id,
+            "status": run.status,
+            "attempt": run.attempt,
+            "agent": run.agent,
+            "model": totals.model if totals else run.model,
+            "usage": desk.receipt(totals) if totals else None,
+            "error": run.error,
+            "created_at": run.created_at,
+            "started_at": run.started_at,
+            "finished_at": run.finished_at,
+        }
+    )

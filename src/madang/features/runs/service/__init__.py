@@ -1,0 +1,1 @@
+"""What is done with runs: starting and stopping them, performing them, and reading their events."""

@@ -1,0 +1,146 @@
+"""Starting, looking at and stopping runs; everything that an api process does with them but reading events."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import UUID
+
+import msgspec
+from redis.exceptions import RedisError
+from sqlalchemy import func, insert, select, update
+
+from madang.features.agents.public import Citation
+from madang.features.runs.access import own_run
+from madang.features.runs.contracts import (
+    ENDED,
+    PERFORM,
+    EventType,
+    RunEnded,
+    RunOrder,
+    RunRequest,
+    RunResult,
+    Totals,
+)
+from madang.features.runs.service.packing import pack
+from madang.features.runs.tables import Run
+from madang.kernel.auth import Principal
+from madang.kernel.db import Tx
+from madang.kernel.house import House
+from madang.kernel.ids import new_id
+from madang.kernel.streams import Event
+
+STOP_CHANNEL = "runs:stop"
+RECEIPT_WAIT_SECONDS = 5.0
+_LOOK_SECONDS = 0.05
+
+
+async def start_run(tx: Tx, who: Principal, request: RunRequest) -> UUID:
+    """Store a queued run with this transaction; a worker performs it after the commit."""
+    run_id = new_id()
+    labels = {"run_id": str(run_id), **(request.labels or {})}
+    await tx.execute(
+        insert(Run).values(
+            id=run_id,
+            account_id=who.account_id,
+            agent=request.agent,
+            model=request.model,
+            status="queued",
+            request=msgspec.to_builtins(request),
+            labels=labels,
+        )
+    )
+    await tx.enqueue(PERFORM, RunOrder(run_id))
+    return run_id
+
+
+async def is_active(tx: Tx, run_id: UUID) -> bool:
+    """Whether the run is queued or running."""
+    status = await tx.scalar(select(Run.status).where(Run.id == run_id))
+    return status is not None and status not in ENDED
+
+
+async def results(tx: Tx, run_ids: Sequence[UUID]) -> dict[UUID, RunResult]:
+    """How those of the runs ended that have ended, and what they said."""
+    if not run_ids:
+        return {}
+    columns = (Run.id, Run.status, Run.text, Run.citations, Run.usage, Run.error, Run.finished_at)
+    found = await tx.execute(select(*columns).where(Run.id.in_(run_ids), Run.status.in_(ENDED)))
+    return {
+        row.id: RunResult(
+            row.id,
+            row.status,
+            row.text or "",
+            tuple(msgspec.convert(row.citations or [], list[Citation])),
+            usage_of(row.usage),
+            row.error,
+            row.finished_at,
+        )
+        for row in found
+    }
+
+
+def usage_of(stored: object) -> Totals | None:
+    """Totals from their column."""
+    return None if stored is None else msgspec.convert(stored, Totals)
+
+
+async def cancel(house: House, who: Principal, run_id: UUID) -> Run:
+    """Stop the run from wherever this is called; the run as it is then.
+
+    A queued run ends here. A running one is ended by its worker, which closes the model's connection first; this
+    waits for it up to five seconds. Stopping what has ended changes nothing. Raises `RunNotFound`.
+    """
+    async with house.db.transaction(who) as tx:
+        run = await own_run(tx, who, run_id, lock=True)
+        if run.status == "queued":
+            await _end_unbegun(tx, run)
+        elif run.status == "running":
+            await tx.execute(update(Run).where(Run.id == run_id).values(cancel_requested_at=func.now()))
+    if run.status == "queued":
+        return await _look(house, who, run_id)
+    with suppress(RedisError, OSError):
+        await house.valkey.publish(f"{house.settings.key_prefix}:{STOP_CHANNEL}", str(run_id))
+    return await _await_end(house, who, run_id)
+
+
+async def _end_unbegun(tx: Tx, run: Run) -> None:
+    events = [
+        Event(1, EventType.QUEUED.encode(), msgspec.json.encode(run.labels)),
+        Event(2, EventType.CANCELLED.encode(), msgspec.json.encode({"receipt": receipt(None)})),
+    ]
+    await tx.execute(
+        update(Run)
+        .where(Run.id == run.id)
+        .values(status="cancelled", text="", log=pack(events), cancel_requested_at=func.now(), finished_at=func.now())
+    )
+    labels = {key: str(value) for key, value in run.labels.items()}
+    await tx.announce(RunEnded(run.id, run.account_id, "cancelled", labels))
+
+
+async def _await_end(house: House, who: Principal, run_id: UUID) -> Run:
+    deadline = asyncio.get_running_loop().time() + RECEIPT_WAIT_SECONDS
+    while True:
+        run = await _look(house, who, run_id)
+        if run.status in ENDED or asyncio.get_running_loop().time() > deadline:
+            return run
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _look(house: House, who: Principal, run_id: UUID) -> Run:
+    async with house.db.transaction(who) as tx:
+        return await own_run(tx, who, run_id)
+
+
+def receipt(totals: Totals | None) -> dict[str, object]:
+    """What a run took, as `run.cancelled` and the API say it."""
+    return {
+        "input_tokens": totals.input_tokens if totals else 0,
+        "output_tokens": totals.output_tokens if totals else 0,
+        "cost": price(totals.cost_micros if totals else 0),
+        "estimated": totals.estimated if totals else False,
+    }
+
+
+def price(micros: int | None) -> dict[str, object] | None:
+    """A cost in millionths of a US dollar, None when it is not known."""
+    return None if micros is None else {"micros": micros, "currency": "USD"}

@@ -1,0 +1,180 @@
+"""Who may write which run.
+
+A worker holds a lease on every run it performs and renews them all with one statement, three times a lease. A reaper
+gives runs whose lease ran out to another worker, which raises the attempt: the number that fences the log in Valkey
+and the end of the run in PostgreSQL, so that the first worker, should it still live, can write neither.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID, uuid4
+
+from redis.exceptions import RedisError
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from madang.features.runs.contracts import PERFORM, RunOrder
+from madang.features.runs.service.desk import STOP_CHANNEL
+from madang.features.runs.settings import load
+from madang.features.runs.tables import Run
+from madang.kernel import log
+from madang.kernel.db import Delivery, Tx
+from madang.kernel.house import House
+from madang.kernel.jobs import accept, in_seconds, spawn
+
+logger = log.get_logger(__name__)
+
+REAP_BATCH = 200
+type Reason = Literal["stopped", "lost"]
+
+
+@dataclass(slots=True, eq=False)
+class Hand:
+    """A run in this worker's hands. `end` cancels its work and remembers why."""
+
+    run: Run
+    attempt: int
+    work: "asyncio.Task[object] | None" = None
+    reason: Reason | None = None
+
+    def end(self, reason: Reason) -> None:
+        """Cancel the work; the first reason stays."""
+        self.reason = self.reason or reason
+        if self.work is not None:
+            self.work.cancel()
+
+
+@dataclass(slots=True)
+class Hands:
+    """All runs in this worker's hands."""
+
+    house: House
+    owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
+    runs: dict[UUID, Hand] = field(default_factory=dict)
+
+    async def take(self, run_id: UUID, delivery: Delivery) -> Hand | None:
+        """Claim the run, and answer for it from now on; None when it is another's, stopped or over."""
+        free = or_(Run.status == "queued", and_(Run.status == "running", Run.lease_expires_at < func.now()))
+        async with self.house.db.transaction() as tx:
+            run = await self._claim(tx, and_(Run.id == run_id, free))
+            await accept(tx, delivery)
+        return self._hold(run)
+
+    async def retake(self, hand: Hand) -> Hand | None:
+        """Begin another attempt at a run that is still ours; None when it is not."""
+        mine = and_(Run.id == hand.run.id, Run.status == "running", Run.attempt == hand.attempt)
+        async with self.house.db.transaction() as tx:
+            run = await self._claim(tx, mine)
+        return self._hold(run)
+
+    async def _claim(self, tx: Tx, condition: "object") -> Run | None:
+        claimed = (
+            update(Run)
+            .where(condition)  # type: ignore[arg-type]  # built by and_/or_ above
+            .values(
+                status="running",
+                attempt=Run.attempt + 1,
+                lease_owner=self.owner,
+                lease_expires_at=in_seconds(load().lease_seconds),
+                started_at=func.coalesce(Run.started_at, func.now()),
+            )
+            .returning(Run)
+        )
+        return await tx.scalar(claimed)
+
+    def _hold(self, run: Run | None) -> Hand | None:
+        if run is None:
+            return None
+        hand = self.runs[run.id] = Hand(run, run.attempt)
+        return hand
+
+    def drop(self, hand: Hand) -> None:
+        """Let the run go, if it is still this hand that holds it."""
+        if self.runs.get(hand.run.id) is hand:
+            del self.runs[hand.run.id]
+
+    async def give_back(self, hand: Hand) -> None:
+        """Queue the run again at once, as a worker does that was asked to end."""
+        mine = (Run.id == hand.run.id, Run.status == "running", Run.attempt == hand.attempt)
+        async with self.house.db.transaction() as tx:
+            given = await tx.execute(
+                update(Run).where(*mine).values(status="queued", lease_owner=None).returning(Run.id)
+            )
+            if given.first() is not None:
+                await tx.enqueue(PERFORM, RunOrder(hand.run.id))
+
+    async def renew(self) -> None:
+        """Renew every lease; end what was lost or asked to stop."""
+        async with self.house.db.transaction() as tx:
+            rows = await tx.execute(
+                update(Run)
+                .where(Run.lease_owner == self.owner, Run.status == "running", Run.id.in_(list(self.runs)))
+                .values(lease_expires_at=in_seconds(load().lease_seconds))
+                .returning(Run.id, Run.attempt, Run.cancel_requested_at)
+            )
+            kept = {row.id: row for row in rows}
+        for run_id, hand in list(self.runs.items()):
+            row = kept.get(run_id)
+            if row is not None and row.attempt == hand.attempt and row.cancel_requested_at is not None:
+                hand.end("stopped")
+
+    async def keep(self) -> None:
+        """Renew as long as the worker lives; while PostgreSQL is away nobody else can claim either."""
+        while True:
+            await asyncio.sleep(load().lease_seconds / 3)
+            if self.runs:
+                try:
+                    await self.renew()
+                except (SQLAlchemyError, OSError) as error:
+                    logger.warning("leases_not_renewed", runs=len(self.runs), error=str(error).splitlines()[0])
+
+    async def listen(self) -> None:
+        """End runs at once when a stop is asked for anywhere; the renewals find what is missed here."""
+        while True:
+            with suppress(RedisError, OSError, TimeoutError):
+                async with self.house.valkey.pubsub() as channel:
+                    await channel.subscribe(f"{self.house.settings.key_prefix}:{STOP_CHANNEL}")
+                    while True:
+                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=30)
+                        if message is not None:
+                            self._stop(UUID(message["data"].decode()))
+            await asyncio.sleep(0.2)
+
+    def _stop(self, run_id: UUID) -> None:
+        hand = self.runs.get(run_id)
+        if hand is not None:
+            hand.end("stopped")
+
+
+@asynccontextmanager
+async def open_hands(house: House) -> AsyncIterator[Hands]:
+    """The hands of this process, with their renewals and their listening."""
+    hands = Hands(house)
+    tasks = [spawn(hands.keep(), "runs.keep"), spawn(hands.listen(), "runs.listen")]
+    try:
+        yield hands
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def reap(house: House) -> None:
+    """Queue again every run whose worker fell silent."""
+    silent = (
+        select(Run.id)
+        .where(Run.status == "running", Run.lease_expires_at < func.now())
+        .limit(REAP_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    async with house.db.transaction() as tx:
+        rows = await tx.execute(
+            update(Run).where(Run.id.in_(silent)).values(status="queued", lease_owner=None).returning(Run.id)
+        )
+        for (run_id,) in rows.all():
+            logger.warning("run_reaped", run_id=str(run_id))
+            await tx.enqueue(PERFORM, RunOrder(run_id))

@@ -1,0 +1,202 @@
+"""Performing a run in a worker: claim, agent, end; whatever dies in between, another attempt says the rest."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import psycopg
+import psycopg_pool
+from redis.exceptions import RedisError
+from sqlalchemy import func, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from madang.features.agents.public import Outcome, Turn, run_agent
+from madang.features.providers.public import estimate_usage, model_info
+from madang.features.runs.contracts import EventType, RunEnded, RunOrder, RunRequest, Status
+from madang.features.runs.service.desk import receipt
+from madang.features.runs.service.leases import Hand, Hands, open_hands
+from madang.features.runs.service.packing import pack
+from madang.features.runs.service.recorder import Recorder
+from madang.features.runs.settings import load
+from madang.features.runs.tables import Run
+from madang.kernel import log
+from madang.kernel.auth import Principal
+from madang.kernel.db import Delivery
+from madang.kernel.errors import Problem
+from madang.kernel.house import House
+from madang.kernel.jobs import spawn
+from madang.kernel.streams import Event, FencedError
+
+logger = log.get_logger(__name__)
+
+AWAY = (SQLAlchemyError, psycopg.OperationalError, psycopg_pool.PoolTimeout, RedisError, OSError)
+"""What says that PostgreSQL or Valkey is away; a run waits for them and goes on."""
+
+_WAITS = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ends: its status, its last event and, when it failed, why."""
+
+    status: Status
+    event: EventType
+    data: dict[str, Any]
+    error: dict[str, str] | None = None
+
+
+async def perform(house: House, order: RunOrder, delivery: Delivery) -> None:
+    """The job handler: take the run and bring it to an end, or leave it to whoever took it over."""
+    hands = await house.resource(open_hands)
+    hand = await hands.take(order.run_id, delivery)
+    while hand is not None:
+        with log.bind(run_id=str(order.run_id), attempt=hand.attempt):
+            hand = await _attempt(house, hands, hand)
+
+
+async def _attempt(house: House, hands: Hands, hand: Hand) -> Hand | None:
+    """One attempt; the next one to make when PostgreSQL or Valkey went away under it."""
+    try:
+        recorder = await _open_log(house, hand)
+        ending = await _answer(house, hand, recorder)
+        await _end(house, hand, recorder, ending)
+    except FencedError:
+        logger.warning("run_lost")
+    except asyncio.CancelledError:
+        if hand.reason != "lost":
+            await hands.give_back(hand)
+            raise
+    except AWAY as error:
+        logger.warning("run_interrupted", error=str(error).splitlines()[0])
+        return await _try_again(hands, hand)
+    finally:
+        hands.drop(hand)
+    return None
+
+
+async def _open_log(house: House, hand: Hand) -> Recorder:
+    """Become the writer of the run's log, however long Valkey is away. Raises `FencedError`."""
+    key = str(hand.run.id)
+    tries = 0
+    while True:
+        try:
+            first = hand.attempt == 1
+            writer = house.streams.writer(key, 1) if first else await house.streams.claim(key, hand.attempt)
+        except (RedisError, OSError) as error:
+            logger.warning("log_not_claimed", error=str(error))
+            await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
+            tries += 1
+        else:
+            recorder = Recorder(writer)
+            recorder.begin(hand.attempt, hand.run.labels)
+            return recorder
+
+
+async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
+    """Let the agent answer. Raises `FencedError`, what says that something is away, and CancelledError."""
+    if hand.run.cancel_requested_at is not None or hand.reason == "stopped":
+        return _stopped(house, hand, recorder)
+    if hand.attempt > load().max_attempts:
+        return _failed("attempts_exhausted", "The answer was interrupted too often. Ask again.")
+    hand.work = spawn(run_agent(house, _turn(hand.run), recorder, resume=hand.attempt > 1), "runs.agent")
+    try:
+        outcome = await asyncio.shield(hand.work)
+    except asyncio.CancelledError:
+        hand.work.cancel()
+        await asyncio.wait({hand.work})
+        if hand.reason == "stopped":
+            return _stopped(house, hand, recorder)
+        raise
+    except Problem as problem:
+        return _failed(problem.code, problem.detail)
+    except (FencedError, *AWAY):
+        raise
+    except Exception:  # an agent may raise anything; its person gets a clear end all the same
+        logger.exception("agent_failed")
+        return _failed("agent_failed", "The agent could not finish this answer. Ask again, or tell the operator.")
+    return _finished(hand.run, outcome)
+
+
+def _turn(run: Run) -> Turn:
+    request = msgspec.convert(run.request, RunRequest)
+    return Turn(
+        run_id=run.id,
+        who=Principal(run.account_id),
+        messages=request.messages,
+        agent=request.agent,
+        model=request.model,
+        document_ids=request.document_ids,
+        language=request.language,
+    )
+
+
+def _finished(run: Run, _outcome: Outcome) -> Ending:
+    return Ending("finished", EventType.FINISHED, {"message_id": run.labels.get("answer_id")})
+
+
+def _failed(code: str, message: str) -> Ending:
+    error = {"code": code, "message": message}
+    return Ending("failed", EventType.FAILED, error, error)
+
+
+def _stopped(house: House, hand: Hand, recorder: Recorder) -> Ending:
+    """The end of a run that a person stopped; a call that was cut off is counted by its length."""
+    turn = _turn(hand.run)
+    said = "".join(recorder.text)
+    if said and not recorder.calls:
+        recorder.calls.append(estimate_usage(model_info(house, turn.model), turn.messages, said))
+    return Ending("cancelled", EventType.CANCELLED, {"receipt": receipt(recorder.totals())})
+
+
+async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending) -> None:
+    """Store the end, however long PostgreSQL is away, then tell it. Raises `FencedError`."""
+    last = Event(recorder.log.last + 1, ending.event.encode(), msgspec.json.encode(ending.data))
+    tries = 0
+    while True:
+        try:
+            await _store(house, hand, recorder, ending, last)
+            break
+        except AWAY as error:
+            logger.warning("end_not_stored", error=str(error).splitlines()[0])
+            await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
+            tries += 1
+    recorder.log.append(last.type, last.data)
+
+
+async def _store(house: House, hand: Hand, recorder: Recorder, ending: Ending, last: Event) -> None:
+    totals = recorder.totals()
+    mine = (Run.id == hand.run.id, Run.status == "running", Run.attempt == hand.attempt)
+    async with house.db.transaction() as tx:
+        stored = await tx.execute(
+            update(Run)
+            .where(*mine)
+            .values(
+                status=ending.status,
+                text="".join(recorder.text),
+                citations=msgspec.to_builtins(recorder.citations),
+                usage=msgspec.to_builtins(totals) if totals else None,
+                error=ending.error,
+                log=pack([*recorder.log.events, last]),
+                lease_owner=None,
+                lease_expires_at=None,
+                finished_at=func.now(),
+            )
+            .returning(Run.id)
+        )
+        if stored.first() is None:
+            raise FencedError(str(hand.run.id))
+        labels = {key: str(value) for key, value in hand.run.labels.items()}
+        await tx.announce(RunEnded(hand.run.id, hand.run.account_id, ending.status, labels))
+
+
+async def _try_again(hands: Hands, hand: Hand) -> Hand | None:
+    """Wait until PostgreSQL answers, then begin the next attempt if the run is still ours."""
+    tries = 0
+    while True:
+        await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
+        tries += 1
+        try:
+            return await hands.retake(hand)
+        except AWAY:
+            continue

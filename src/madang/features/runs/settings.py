@@ -1,0 +1,28 @@
+"""Settings of runs."""
+
+from functools import cache
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RunSettings(BaseSettings):
+    """Read from the environment, `MADANG_RUN_` before the name."""
+
+    model_config = SettingsConfigDict(env_prefix="MADANG_RUN_", extra="ignore", frozen=True)
+
+    lease_seconds: float = Field(
+        default=15, gt=0, le=600, description="A worker that is silent for this long loses its answers to another."
+    )
+    max_attempts: int = Field(
+        default=8, ge=1, le=100, description="An answer that ended this many workers is given up with an error."
+    )
+    heartbeat_seconds: float = Field(
+        default=5, gt=0, le=60, description="Silence on an event stream after which a comment keeps it open."
+    )
+
+
+@cache
+def load() -> RunSettings:
+    """The settings of this process, read once."""
+    return RunSettings()

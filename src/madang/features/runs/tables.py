@@ -1,0 +1,36 @@
+"""Rows of runs."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Integer, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from madang.kernel.db import Row, created_at_column, id_column
+
+
+class Run(Row):
+    """One agent turn. While it runs, `lease_owner` writes it as attempt `attempt`; `log` is its packed event log."""
+
+    __tablename__ = "runs"
+    __table_args__ = ({"schema": "user"},)
+
+    id: Mapped[UUID] = id_column()
+    account_id: Mapped[UUID]
+    agent: Mapped[str | None]
+    model: Mapped[str | None]
+    status: Mapped[str]
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    lease_owner: Mapped[str | None]
+    lease_expires_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    request: Mapped[dict[str, object]]
+    labels: Mapped[dict[str, object]]
+    text: Mapped[str | None]
+    citations: Mapped[list[object] | None]
+    usage: Mapped[dict[str, object] | None]
+    error: Mapped[dict[str, object] | None]
+    log: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = created_at_column()
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
