@@ -58,7 +58,7 @@ async def warm_up(house: "House") -> None:
 
 
 async def forget_run(house: "House", run_id: UUID) -> None:
-    """Delete what a run that was cancelled or failed for good left for a next attempt; `run_agent` does after success."""
+    """Delete what a cancelled or failed run left for a next attempt; after a success `run_agent` did."""
     await importlib.import_module(_RUNNING).forget_run(house, run_id)
 
 
