@@ -15,12 +15,13 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from redis.exceptions import ConnectionError as ValkeyConnectionError
 from redis.exceptions import TimeoutError as ValkeyTimeoutError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException as StarletteHTTPException  # noqa: TID251  # translated, never raised
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from madang import __version__
@@ -71,6 +72,16 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
 
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):
+        msg = "Input should be a number"
+        raise ValueError(msg)  # noqa: TRY004  # pydantic turns only a ValueError into an answer
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_number)]
+"""An integer in a request body, as JSON means it: 2.0 is one, true and "2" are not."""
 
 _TITLES = {
     400: "Bad request",
@@ -178,6 +189,7 @@ class Tracking:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -244,24 +256,22 @@ def _document(app: FastAPI) -> None:
     plain = app.openapi
 
     def described() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = plain()
-            schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-            document = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(document.pop("$defs"))
-            schemas["ProblemDocument"] = document
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
-            for path in schema["paths"].values():
-                for operation in path.values():
-                    operation["responses"].update({str(key): value for key, value in problems().items()})
-        return schema if app.openapi_schema is None else app.openapi_schema
+        if app.openapi_schema is not None:
+            return app.openapi_schema
+        schema = plain()
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        document = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(document.pop("$defs"))
+        schemas["ProblemDocument"] = document
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        for operation in (operation for path in schema["paths"].values() for operation in path.values()):
+            undecodable = [400] if "requestBody" in operation else []
+            always = {str(status): response for status, response in problems(*undecodable).items()}
+            operation["responses"].update(always)
+        return schema
 
-    def cached() -> dict[str, Any]:
-        app.openapi_schema = described()
-        return app.openapi_schema
-
-    app.openapi = cached  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema
 
 
 def _handle_errors(app: FastAPI) -> None:
@@ -275,9 +285,11 @@ def _handle_errors(app: FastAPI) -> None:
         problem.status = 422  # type: ignore[misc]  # the one place where the kind is known only now
         return problem_response(problem, errors=errors)
 
-    async def on_http(_request: Request, error: Exception) -> JSONResponse:
+    async def on_http(request: Request, error: Exception) -> JSONResponse:
         status = error.status_code if isinstance(error, StarletteHTTPException) else 500
         headers = dict(error.headers or {}) if isinstance(error, StarletteHTTPException) else {}
+        if status == 405:
+            headers["Allow"] = ", ".join(sorted(_methods(request)))
         problem = Problem(*_HTTP_CODES.get(status, ("http_error", "This cannot be served.")), headers=headers)
         problem.status = status  # type: ignore[misc]  # as above
         return problem_response(problem)
@@ -295,6 +307,13 @@ def _handle_errors(app: FastAPI) -> None:
     for away in (OperationalError, InterfaceError, PoolTimeoutError, ValkeyConnectionError, ValkeyTimeoutError):
         app.add_exception_handler(away, on_away)
     app.add_exception_handler(Exception, on_unexpected)
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method that this address takes; a route on its own knows only about itself."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    taken = [path for path in paths if compile_path(path)[0].match(request.url.path)]
+    return {method.upper() for path in taken for method in paths[path]}
 
 
 _HTTP_CODES = {

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, Field, SecretStr, StrictBool, StringConstraints
 
 from madang.features.accounts.access import permit_supervisor
 from madang.features.accounts.contracts import (
@@ -22,7 +22,7 @@ from madang.features.accounts.contracts import (
 )
 from madang.features.accounts.service import invites, people, registration, signing_in
 from madang.kernel.errors import Forbidden, Unauthorized
-from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx, decode_cursor, problems
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, Whole, WriteTx, problems
 
 COOKIE = "madang_refresh"
 COOKIE_PATH = "/api/v1/auth"
@@ -31,8 +31,8 @@ auth = APIRouter(prefix="/auth", tags=["auth"])
 users = APIRouter(prefix="/users", tags=["users"])
 
 type Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-type Email = Annotated[str, StringConstraints(min_length=3, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
-type Password = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
+type Email = Annotated[str, Field(max_length=320, json_schema_extra={"pattern": registration.EMAIL_PATTERN})]
+type Password = Annotated[SecretStr, Field(max_length=1024)]
 type Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
@@ -51,7 +51,9 @@ class RegisterBody(Strict):
     """Who wants an account."""
 
     email: Email
-    password: Password = Field(description="8 to 256 characters, and not a common one.")
+    password: Password = Field(
+        description="8 to 256 characters, and not a common one.", json_schema_extra={"minLength": 8, "maxLength": 256}
+    )
     name: Line = ""
     invite_code: Token | None = None
 
@@ -94,15 +96,15 @@ class UserBody(Strict):
     """What can be changed about a person; only supervisors disable."""
 
     name: Line
-    is_disabled: bool | None = None
+    is_disabled: StrictBool | None = None
 
 
 class InviteBody(Strict):
     """An invite to make."""
 
     note: Line = ""
-    max_uses: int = Field(default=1, ge=1, le=10_000)
-    expires_in_days: int = Field(default=7, ge=1, le=365)
+    max_uses: Whole = Field(default=1, ge=1, le=10_000)
+    expires_in_days: Whole = Field(default=7, ge=1, le=365)
 
 
 class NewInvite(BaseModel):
@@ -176,10 +178,10 @@ async def create_invite(tx: WriteTx, who: Who, body: InviteBody) -> NewInvite:
     return NewInvite(code=code, **asdict(made))
 
 
-@auth.get("/invites", responses=problems(400, 401, 403))
-async def list_invites(tx: ReadTx, who: Who, cursor: str | None = None, limit: Limit = 50) -> Page[Invite]:
+@auth.get("/invites", responses=problems(401, 403))
+async def list_invites(tx: ReadTx, who: Who, cursor: UUID | None = None, limit: Limit = 50) -> Page[Invite]:
     """List registration codes, for supervisors, the newest first."""
-    found = await invites.listed(tx, who, decode_cursor(cursor), limit + 1)
+    found = await invites.listed(tx, who, cursor, limit + 1)
     return Page(items=found[:limit], next_cursor=_next([one.id for one in found], limit))
 
 
@@ -189,13 +191,13 @@ async def withdraw_invite(tx: WriteTx, who: Who, invite_id: UUID) -> None:
     await invites.withdraw(tx, who, invite_id)
 
 
-@users.get("/", responses=problems(400, 401, 403))
+@users.get("/", responses=problems(401, 403))
 async def list_users(
-    house: HouseDep, who: Who, q: Line | None = None, cursor: str | None = None, limit: Limit = 50
+    house: HouseDep, who: Who, q: Line | None = None, cursor: UUID | None = None, limit: Limit = 50
 ) -> Page[User]:
     """List people, for supervisors, the newest first; `q` searches names and e-mail addresses."""
     async with house.db.transaction() as tx:
-        found = await people.listed(tx, who, text=q, before=decode_cursor(cursor), limit=limit + 1)
+        found = await people.listed(tx, who, text=q, before=cursor, limit=limit + 1)
     return Page(items=[_user(one) for one in found[:limit]], next_cursor=_next([one.id for one in found], limit))
 
 

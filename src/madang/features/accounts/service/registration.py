@@ -1,5 +1,6 @@
 """Making accounts: the first one founds the house, the others come by its rules."""
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -17,6 +18,7 @@ from madang.kernel.errors import Conflict, Forbidden, Invalid
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
 
+EMAIL_PATTERN = r"^[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@[\w-]+(\.[\w-]+)*$"  # letters of every script
 EMAIL_LENGTH, LOCAL_LENGTH = 254, 64
 
 
@@ -36,10 +38,8 @@ def normal_email(email: str) -> str:
     Raises `Invalid` when it cannot be an address.
     """
     normal = unicodedata.normalize("NFKC", email).strip().lower()
-    local, at, domain = normal.rpartition("@")
-    strange = any(character.isspace() or not character.isprintable() for character in normal)
-    whole = at and local and domain and "@" not in local and len(local) <= LOCAL_LENGTH
-    if strange or not whole or len(normal) > EMAIL_LENGTH or domain.startswith(".") or ".." in normal:
+    whole = re.fullmatch(EMAIL_PATTERN, normal)
+    if not whole or len(normal) > EMAIL_LENGTH or normal.index("@") > LOCAL_LENGTH:
         raise Invalid("email_malformed", "This is not an e-mail address. Write it like name@example.org.")
     return normal
 
