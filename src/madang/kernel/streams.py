@@ -7,7 +7,7 @@ is repeated after a lost reply changes nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -160,7 +160,7 @@ class Streams:
                 return found
             after = found[-1].seq
 
-    async def follow(self, key: str, after: int, beat: float) -> AsyncIterator[list[Event]]:
+    async def follow(self, key: str, after: int, beat: float) -> AsyncGenerator[list[Event]]:
         """Every event above `after`, once and in order, as they come; an empty list after each `beat` idle seconds.
 
         Never ends by itself. While Valkey is away nothing comes but beats.
@@ -244,7 +244,7 @@ class Tail:
         self._client_id: int | None = None
         self._reader: asyncio.Task[None] | None = None
 
-    async def follow(self, stream: str, after: int, beat: float) -> AsyncIterator[list[Event]]:
+    async def follow(self, stream: str, after: int, beat: float) -> AsyncGenerator[list[Event]]:
         """See `Streams.follow`."""
         follower = _Follower(after)
         await self._join(stream, follower)

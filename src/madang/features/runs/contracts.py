@@ -42,6 +42,8 @@ TERMINAL = frozenset({EventType.FINISHED.encode(), EventType.FAILED.encode(), Ev
 SAID = frozenset({EventType.DELTA.encode(), EventType.REASONING.encode(), EventType.CITED.encode()})
 """The types that `message.restarted` takes back."""
 
+TAKEN_BACK = EventType.RESTARTED.encode()
+
 type Status = Literal["queued", "running", "finished", "failed", "cancelled"]
 ENDED: tuple[Status, ...] = ("finished", "failed", "cancelled")
 

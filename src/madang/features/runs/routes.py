@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from madang.features.runs.access import own_run
-from madang.features.runs.contracts import Status
+from madang.features.runs.contracts import ENDED, Status
 from madang.features.runs.service import desk
 from madang.features.runs.service.reading import open_events
 from madang.features.runs.service.sse import HEADERS, event_stream
@@ -101,8 +101,8 @@ async def get_events(
 async def cancel_run(run_id: UUID, house: HouseDep, who: Who) -> CancelBody:
     """Stop a run, wherever it runs; the model's connection is closed at once. Stopping an ended run changes nothing."""
     run = await desk.cancel(house, who, run_id)
-    receipt = desk.receipt(desk.usage_of(run.usage)) if run.status in desk.ENDED else None
-    return CancelBody(status=run.status, receipt=receipt)  # type: ignore[arg-type]  # pydantic reads the mapping
+    receipt = desk.receipt(desk.usage_of(run.usage)) if run.status in ENDED else None
+    return CancelBody.model_validate({"status": run.status, "receipt": receipt})
 
 
 def _body(run: Run) -> RunBody:

@@ -130,3 +130,9 @@ async def has_documents(tx: Tx, who: Principal) -> bool:
     """Whether the account has any document that can be searched."""
     ready = exists().where(Document.account_id == who.account_id, Document.status == "ready")
     return bool(await tx.scalar(select(ready)))
+
+
+async def require_documents(tx: Tx, who: Principal, document_ids: Sequence[UUID]) -> None:
+    """Permit a choice of documents. Raises NotFound (`document_not_found`) when any is not the account's own."""
+    for document_id in document_ids:
+        await document_of(tx, who, document_id)

@@ -42,6 +42,11 @@ class Hand:
     work: "asyncio.Task[object] | None" = None
     reason: Reason | None = None
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether a person asked for the end."""
+        return self.reason == "stopped"
+
     def end(self, reason: Reason) -> None:
         """Cancel the work; the first reason stays."""
         self.reason = self.reason or reason

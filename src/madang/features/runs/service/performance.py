@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import func, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from madang.features.agents.public import Outcome, Turn, run_agent
+from madang.features.agents.public import Turn, forget_run, run_agent
 from madang.features.providers.public import estimate_usage, model_info
 from madang.features.runs.contracts import EventType, RunEnded, RunOrder, RunRequest, Status
 from madang.features.runs.service.desk import receipt
@@ -61,6 +61,8 @@ async def _attempt(house: House, hands: Hands, hand: Hand) -> Hand | None:
         recorder = await _open_log(house, hand)
         ending = await _answer(house, hand, recorder)
         await _end(house, hand, recorder, ending)
+        if ending.status != "finished":
+            await forget_run(house, hand.run.id)
     except FencedError:
         logger.warning("run_lost")
     except asyncio.CancelledError:
@@ -95,17 +97,17 @@ async def _open_log(house: House, hand: Hand) -> Recorder:
 
 async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
     """Let the agent answer. Raises `FencedError`, what says that something is away, and CancelledError."""
-    if hand.run.cancel_requested_at is not None or hand.reason == "stopped":
+    if hand.run.cancel_requested_at is not None or hand.was_stopped:
         return _stopped(house, hand, recorder)
     if hand.attempt > load().max_attempts:
         return _failed("attempts_exhausted", "The answer was interrupted too often. Ask again.")
     hand.work = spawn(run_agent(house, _turn(hand.run), recorder, resume=hand.attempt > 1), "runs.agent")
     try:
-        outcome = await asyncio.shield(hand.work)
+        await asyncio.shield(hand.work)
     except asyncio.CancelledError:
         hand.work.cancel()
         await asyncio.wait({hand.work})
-        if hand.reason == "stopped":
+        if hand.was_stopped:
             return _stopped(house, hand, recorder)
         raise
     except Problem as problem:
@@ -115,7 +117,7 @@ async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
     except Exception:  # an agent may raise anything; its person gets a clear end all the same
         logger.exception("agent_failed")
         return _failed("agent_failed", "The agent could not finish this answer. Ask again, or tell the operator.")
-    return _finished(hand.run, outcome)
+    return _finished(hand.run)
 
 
 def _turn(run: Run) -> Turn:
@@ -131,7 +133,7 @@ def _turn(run: Run) -> Turn:
     )
 
 
-def _finished(run: Run, _outcome: Outcome) -> Ending:
+def _finished(run: Run) -> Ending:
     return Ending("finished", EventType.FINISHED, {"message_id": run.labels.get("answer_id")})
 
 

@@ -1,6 +1,6 @@
 """Reading a run's events: every one above the reader's cursor, once and in order, live, ended or long ago."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
@@ -35,7 +35,7 @@ async def open_events(tx: Tx, who: Principal, run_id: UUID) -> Opening:
     return Opening(run.id, run.labels, run.log)
 
 
-async def events(house: House, opening: Opening, after: int) -> AsyncIterator[list[Event]]:
+async def events(house: House, opening: Opening, after: int) -> AsyncGenerator[list[Event]]:
     """Batches of events above `after` until the run's last; an empty batch is a heartbeat.
 
     Needs PostgreSQL only for a run that has ended, Valkey only for one that has not; while either is away, nothing

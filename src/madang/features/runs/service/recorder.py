@@ -6,7 +6,7 @@ import msgspec
 
 from madang.features.agents.public import Citation
 from madang.features.providers.public import Usage
-from madang.features.runs.contracts import SAID, EventType, Totals
+from madang.features.runs.contracts import SAID, TAKEN_BACK, EventType, Totals
 from madang.features.runs.service.desk import price
 from madang.kernel.streams import LogWriter
 
@@ -34,7 +34,7 @@ class Recorder:
     def _first_said(self) -> int | None:
         first: int | None = None
         for event in self.log.events:
-            if event.type == EventType.RESTARTED:
+            if event.type == TAKEN_BACK:
                 first = None
             elif first is None and event.type in SAID:
                 first = event.seq

@@ -1,6 +1,6 @@
 """A run's events as the body of a `text/event-stream`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from madang.features.runs.service.reading import Opening, events
@@ -10,7 +10,7 @@ HEARTBEAT = b": still here\n\n"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-async def event_stream(house: House, opening: Opening, after: int) -> AsyncIterator[bytes]:
+async def event_stream(house: House, opening: Opening, after: int) -> AsyncGenerator[bytes]:
     """One block of bytes a batch. An event's id is its number; a heartbeat is a comment and has none."""
     async with aclosing(events(house, opening, after)) as batches:
         async for batch in batches:

@@ -1,0 +1,1 @@
+"""Conversations: sessions, messages and the answers to them."""

@@ -1,0 +1,254 @@
+"""Asking, asking again, and what follows from an answer."""
+
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import delete, func, insert, select, update
+
+from madang.features.agents.public import agent_of
+from madang.features.chat.access import own_question, own_session
+from madang.features.chat.contracts import (
+    DERIVED_TITLE,
+    LONGEST_TITLE,
+    Accepted,
+    KeyReused,
+    MessageStatus,
+    Question,
+    SessionBusy,
+)
+from madang.features.chat.queries import history_of
+from madang.features.chat.settings import load
+from madang.features.chat.tables import ChatMessage, ChatSession
+from madang.features.knowledge.public import require_documents
+from madang.features.providers.public import Message, model_info
+from madang.features.runs.public import RunRequest, RunResult, Status, cancel, is_active, results, start_run
+from madang.kernel.auth import Principal
+from madang.kernel.db import Tx
+from madang.kernel.errors import Invalid
+from madang.kernel.house import House
+from madang.kernel.ids import new_id
+
+UNTITLED = "…"
+_STATUS: dict[Status, MessageStatus] = {"finished": "complete", "cancelled": "stopped", "failed": "failed"}
+
+
+async def create_session(tx: Tx, who: Principal, title: str | None) -> ChatSession:
+    """An empty session; without a title it takes one from its first question."""
+    session = ChatSession(account_id=who.account_id, title=clean_title(title) if title else UNTITLED)
+    tx.add(session)
+    await tx.flush()
+    await tx.refresh(session)
+    return session
+
+
+async def delete_session(house: House, who: Principal, session_id: UUID) -> None:
+    """Delete the session with all its messages, after stopping its answer. Raises `SessionNotFound`."""
+    async with house.db.transaction(who) as tx:
+        session = await own_session(tx, who, session_id)
+    if session.active_run_id is not None:
+        await cancel(house, who, session.active_run_id)
+    async with house.db.transaction(who) as tx:
+        await tx.execute(delete(ChatSession).where(ChatSession.id == session_id))
+
+
+def clean_title(title: str) -> str:
+    """A title on one line. Raises Invalid (`title_empty`)."""
+    text = " ".join(title.split())[:LONGEST_TITLE]
+    if not text:
+        raise Invalid("title_empty", "Give the conversation a name.")
+    return text
+
+
+def derived_title(question: str) -> str:
+    """A title from a question: its first line, cut at a word."""
+    line = next((line for line in question.splitlines() if line.strip()), question)
+    text = " ".join(line.split())
+    if len(text) <= DERIVED_TITLE:
+        return text
+    head = text[:DERIVED_TITLE]
+    cut = head.rfind(" ")
+    return (head[:cut] if cut > DERIVED_TITLE // 2 else head) + "…"
+
+
+async def ask(
+    house: House, tx: Tx, who: Principal, session_id: UUID | None, question: Question, key: str | None = None
+) -> Accepted:
+    """Store the question and order its answer, both with this transaction; without a session a new one is made.
+
+    A question that comes again with the same `key` is not asked again. Raises `SessionNotFound`, `SessionBusy`,
+    `KeyReused`, `Invalid` (`question_empty`, `question_too_long`, `model_unknown`, `agent_unknown`) and NotFound
+    (`document_not_found`).
+    """
+    await _check(house, tx, who, question)
+    if key is not None and (earlier := await _asked_before(tx, who, question, key)) is not None:
+        return earlier
+    session = None if session_id is None else await own_session(tx, who, session_id, lock=True)
+    await _refuse_busy(tx, session)
+    history = [] if session is None else await history_of(tx, session.id, before=None, limit=load().history_messages)
+    asked = ChatMessage(
+        id=new_id(),
+        account_id=who.account_id,
+        session_id=session.id if session else new_id(),
+        role="user",
+        status="complete",
+        text=question.text,
+        request=_choices(question),
+        idempotency_key=key,
+    )
+    accepted = await _order(tx, who, question, asked.session_id, asked.id, history)
+    await _store(tx, who, session, question, asked, accepted)
+    return accepted
+
+
+async def ask_again(house: House, tx: Tx, who: Principal, session_id: UUID, message_id: UUID) -> Accepted:
+    """Order another answer to a question; the earlier one is replaced. Raises as `ask`, and `MessageNotFound`."""
+    session = await own_session(tx, who, session_id, lock=True)
+    await _refuse_busy(tx, session)
+    asked = await own_question(tx, who, session_id, message_id)
+    question = msgspec.convert({"text": asked.text, **(asked.request or {})}, Question)
+    await _check(house, tx, who, question)
+    history = await history_of(tx, session_id, before=message_id, limit=load().history_messages)
+    accepted = await _order(tx, who, question, session_id, message_id, history)
+    await tx.execute(
+        update(ChatMessage)
+        .where(ChatMessage.reply_to == message_id, ChatMessage.superseded_at.is_(None))
+        .values(superseded_at=func.now())
+    )
+    await tx.execute(insert(ChatMessage).values(_answer(who, accepted)))
+    await _touch(tx, session_id, accepted.run_id, None)
+    return accepted
+
+
+async def _check(house: House, tx: Tx, who: Principal, question: Question) -> None:
+    if not question.text.strip():
+        raise Invalid("question_empty", "Write a question first.")
+    longest = load().max_question_chars
+    if len(question.text) > longest:
+        raise Invalid("question_too_long", f"Ask in at most {longest} characters, or upload the text as a document.")
+    if "\x00" in question.text:
+        raise Invalid("question_invalid", "The question contains a character that text cannot have.")
+    model_info(house, question.model)
+    agent_of(house, question.agent)
+    await require_documents(tx, who, question.document_ids)
+
+
+def _choices(question: Question) -> dict[str, object]:
+    chosen: dict[str, object] = msgspec.to_builtins(question)
+    chosen.pop("text")
+    return chosen
+
+
+async def _asked_before(tx: Tx, who: Principal, question: Question, key: str) -> Accepted | None:
+    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{who.account_id}:{key}", 0))))
+    asked = await tx.scalar(
+        select(ChatMessage).where(ChatMessage.account_id == who.account_id, ChatMessage.idempotency_key == key)
+    )
+    if asked is None:
+        return None
+    if asked.text != question.text or asked.request != _choices(question):
+        raise KeyReused
+    answer = await tx.scalar(select(ChatMessage).where(ChatMessage.reply_to == asked.id).order_by(ChatMessage.id))
+    if answer is None or answer.run_id is None:
+        raise KeyReused
+    return Accepted(asked.session_id, asked.id, answer.id, answer.run_id)
+
+
+async def _refuse_busy(tx: Tx, session: ChatSession | None) -> None:
+    run_id = session.active_run_id if session else None
+    if run_id is not None and await is_active(tx, run_id):
+        raise SessionBusy(run_id)
+
+
+async def _order(
+    tx: Tx, who: Principal, question: Question, session_id: UUID, message_id: UUID, history: list[tuple[str, str]]
+) -> Accepted:
+    answer_id = new_id()
+    labels = {"session_id": str(session_id), "message_id": str(message_id), "answer_id": str(answer_id)}
+    said = [Message("user" if role == "user" else "assistant", text) for role, text in history]
+    request = RunRequest(
+        messages=[*said, Message("user", question.text)],
+        agent=question.agent,
+        model=question.model,
+        document_ids=question.document_ids,
+        labels=labels,
+    )
+    return Accepted(session_id, message_id, answer_id, await start_run(tx, who, request))
+
+
+def _answer(who: Principal, accepted: Accepted) -> dict[str, object]:
+    return {
+        "id": accepted.answer_id,
+        "account_id": who.account_id,
+        "session_id": accepted.session_id,
+        "role": "assistant",
+        "status": "streaming",
+        "text": "",
+        "reply_to": accepted.message_id,
+        "run_id": accepted.run_id,
+    }
+
+
+async def _store(
+    tx: Tx, who: Principal, session: ChatSession | None, question: Question, asked: ChatMessage, accepted: Accepted
+) -> None:
+    title = derived_title(question.text)
+    if session is None:
+        await tx.execute(
+            insert(ChatSession).values(
+                id=accepted.session_id,
+                account_id=who.account_id,
+                title=title,
+                model=question.model,
+                agent=question.agent,
+                active_run_id=accepted.run_id,
+            )
+        )
+    else:
+        await _touch(tx, session.id, accepted.run_id, title if session.title == UNTITLED else None)
+    shared = {"account_id": who.account_id, "session_id": accepted.session_id}
+    question_row = {
+        **shared,
+        "id": asked.id,
+        "role": "user",
+        "status": "complete",
+        "text": question.text,
+        "reply_to": None,
+        "run_id": None,
+        "request": asked.request,
+        "idempotency_key": asked.idempotency_key,
+    }
+    answer_row = {**_answer(who, accepted), "request": None, "idempotency_key": None}
+    await tx.execute(insert(ChatMessage).values([question_row, answer_row]))
+
+
+async def _touch(tx: Tx, session_id: UUID, run_id: UUID, title: str | None) -> None:
+    changed: dict[str, object] = {"active_run_id": run_id, "updated_at": func.now()}
+    if title is not None:
+        changed["title"] = title
+    await tx.execute(update(ChatSession).where(ChatSession.id == session_id).values(changed))
+
+
+async def take_answer(tx: Tx, run_id: UUID) -> None:
+    """Store what an ended run said as its message, and free its session. Doing it twice changes nothing."""
+    result = (await results(tx, [run_id])).get(run_id)
+    if result is None:
+        return
+    await tx.execute(
+        update(ChatMessage)
+        .where(ChatMessage.run_id == run_id, ChatMessage.status == "streaming")
+        .values(**answer_of(result))
+    )
+    await tx.execute(
+        update(ChatSession).where(ChatSession.active_run_id == run_id).values(active_run_id=None, updated_at=func.now())
+    )
+
+
+def answer_of(result: RunResult) -> dict[str, object]:
+    """The columns of a message that a run's end fills."""
+    return {
+        "status": _STATUS[result.status],
+        "text": result.text,
+        "citations": msgspec.to_builtins(result.citations),
+        "error": result.error,
+        "usage": msgspec.to_builtins(result.usage) if result.usage else None,
+    }
