@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from madang.features.agents.contracts import AGENT, AgentSpec
 from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ class Agents(Module):
 
     def offers(self) -> Sequence[Offer[object]]:
         """The assistant."""
+        from madang.features.agents.contracts import AGENT, AgentSpec
+
         return (AGENT.offer(AgentSpec("assistant", "Assistant", _assistant)),)
 
 
