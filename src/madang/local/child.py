@@ -44,7 +44,7 @@ class Child:
         """Start the program without waiting for it to be of use."""
         keep_short(self.log)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603  # our own programs, no shell
+            self.process = subprocess.Popen(  # our own programs, no shell
                 launch_command(self.command, self.end_signal, self.owned),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

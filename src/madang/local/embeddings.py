@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -29,6 +29,7 @@ PASSAGE_TEXTS = 1024
 NICENESS = 10
 BODY_BYTES = 8_000_000
 TOO_MANY = 429
+GONE = 499
 WARM_UP = "따뜻한 물 warm water"
 
 type Kind = Literal["query", "passage"]
@@ -183,18 +184,25 @@ async def _body(receive: Receive) -> bytes:
     return body
 
 
-async def _while_wanted(receive: Receive, work: Awaitable[Document]) -> Document:
+async def _while_wanted(receive: Receive, work: Coroutine[Any, Any, Document]) -> Document:
     """The work's result, unless the caller hangs up: nobody wants a dropped upload's vectors."""
-    working = asyncio.ensure_future(work)
-    listening = asyncio.ensure_future(_gone(receive))
-    try:
+    async with asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(_settled(work))
+        listening = tasks.create_task(_gone(receive))
         await asyncio.wait((working, listening), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise Refused(499, "gone", "The caller hung up.")
-        return working.result()
-    finally:
+        outcome = working.result() if working.done() else Refused(GONE, "gone", "The caller hung up.")
         working.cancel()
         listening.cancel()
+    if isinstance(outcome, Refused):
+        raise outcome
+    return outcome
+
+
+async def _settled(work: Coroutine[Any, Any, Document]) -> Document | Refused:
+    try:
+        return await work
+    except Refused as refused:
+        return refused
 
 
 async def _gone(receive: Receive) -> None:

@@ -68,7 +68,7 @@ class PostgresServer:
         return self.child.pid
 
     def prepare(self) -> None:
-        """Make the cluster if it is missing, and end what a killed predecessor left running. Blocks (0.7 s at first)."""
+        """Make the cluster if it is missing, and end what a killed predecessor left running."""
         private_folder(self.data_dir)
         if not (self.cluster / "PG_VERSION").exists():
             self._make_cluster()
@@ -151,7 +151,7 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str, owned: Path, text: str) -> None:
         command = launch_command([str(_binaries() / program), *arguments], signal.SIGTERM, owned)
-        done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)  # noqa: S603  # our own program
+        done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)  # our own program
         if done.returncode != 0:
             said = (done.stderr or done.stdout).decode(errors="replace").strip()
             msg = f"PostgreSQL could not make its files in {self.data_dir}: {said}"

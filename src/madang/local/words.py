@@ -1,0 +1,70 @@
+"""What `madang up` and the command line say, in English and Korean."""
+
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+type Language = Literal["en", "ko"]
+
+WORDS: Mapping[str, Mapping[Language, str]] = {
+    "starting": {
+        "en": "Madang is starting; everything it keeps is in {folder}.",
+        "ko": "마당을 시작합니다. 모든 자료는 {folder}에 보관됩니다.",
+    },
+    "first": {
+        "en": "The first start prepares the database and the built-in models; this takes some seconds longer.",
+        "ko": "처음에는 데이터베이스와 내장 모델을 준비하느라 몇 초 더 걸립니다.",
+    },
+    "stop_hint": {
+        "en": "Ctrl-C ends it. Logs: {folder}",
+        "ko": "끝내려면 Ctrl-C를 누르세요. 로그: {folder}",
+    },
+    "stopping": {"en": "Madang is ending …", "ko": "마당을 끝내는 중입니다 …"},
+    "stopped": {"en": "Madang has ended.", "ko": "마당을 끝냈습니다."},
+    "restart": {
+        "en": "{name} ended unexpectedly ({reason}); it starts again in {delay} s. Log: {log}",
+        "ko": "{name}이(가) 예기치 않게 끝났습니다({reason}). {delay}초 뒤 다시 시작합니다. 로그: {log}",
+    },
+    "running": {
+        "en": "Madang is already running here ({folder}): process {pid}, {url}. Open that address, or end it first "
+        "with: kill {pid}. For a second Madang set MADANG_DATA_DIR to another folder.",
+        "ko": "이 폴더({folder})의 마당이 이미 실행 중입니다: 프로세스 {pid}, {url}. 그 주소를 열거나, 먼저 끝내려면: "
+        "kill {pid}. 따로 하나 더 실행하려면 MADANG_DATA_DIR에 다른 폴더를 지정하세요.",
+    },
+    "port_taken": {
+        "en": "Port {port} is taken by another program. End that program, or choose another port: "
+        "MADANG_PORT={other} (or MADANG_PORT=0 for any free one).",
+        "ko": "{port}번 포트를 다른 프로그램이 쓰고 있습니다. 그 프로그램을 끝내거나 다른 포트를 지정하세요: "
+        "MADANG_PORT={other} (빈 포트를 고르려면 MADANG_PORT=0).",
+    },
+    "port_refused": {
+        "en": "Madang may not listen on {host}:{port} ({reason}). Choose a port above 1024 with MADANG_PORT and an "
+        "address of this machine with MADANG_HOST.",
+        "ko": "{host}:{port}에서 연결을 받을 수 없습니다({reason}). MADANG_PORT에 1024보다 큰 포트를, MADANG_HOST에 이 "
+        "컴퓨터의 주소를 지정하세요.",
+    },
+    "folder_refused": {
+        "en": "Madang cannot write to {folder} ({reason}). Start it as the user who owns that folder, or set "
+        "MADANG_DATA_DIR to one that you may write to.",
+        "ko": "{folder}에 쓸 수 없습니다({reason}). 그 폴더를 소유한 사용자로 시작하거나, 쓸 수 있는 폴더를 "
+        "MADANG_DATA_DIR로 지정하세요.",
+    },
+    "setting": {
+        "en": "The setting {name} is not acceptable: {reason}.",
+        "ko": "설정 {name}의 값을 쓸 수 없습니다: {reason}.",
+    },
+    "gave_up": {"en": "Madang could not start. {reason}", "ko": "마당을 시작하지 못했습니다. {reason}"},
+}
+
+
+def language(environment: Mapping[str, str] = os.environ) -> Language:
+    """`MADANG_LANG`, else the terminal's language: "ko" or "en"."""
+    for name in ("MADANG_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if environment.get(name):
+            return "ko" if environment[name].lower().startswith("ko") else "en"
+    return "en"
+
+
+def say(key: str, **values: object) -> str:
+    """The sentence of this key in the language of the terminal, with the values filled in."""
+    return WORDS[key][language()].format(**values)
