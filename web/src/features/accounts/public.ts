@@ -1,0 +1,3 @@
+export { useChoose, usePreferences } from "./api";
+export { Settings } from "./Settings";
+export { Welcome } from "./Welcome";

@@ -1,0 +1,155 @@
+import { lazy, memo, type ReactNode, Suspense, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { useIsBuiltIn } from "@/features/providers/public";
+import { type Citation, ENDED, type Following, type Receipt, useRun } from "@/features/runs/public";
+import { copyText } from "@/kernel/copy";
+import { sayError } from "@/kernel/i18n";
+import { Button, cx, Icon, IconButton, toast } from "@/kernel/ui";
+import type { Message } from "./api";
+
+// Half of the first load is parsing Markdown; the conversation can be read as plain text until it has come.
+const Markdown = lazy(() => import("./markdown/Markdown").then((module) => ({ default: module.Markdown })));
+
+interface View {
+  text: string;
+  status: Message["status"];
+  citations: readonly Citation[];
+  usage: Receipt | null;
+  error: string | null;
+  step: ReactNode;
+  reconnecting: boolean;
+}
+
+const FINAL = { finished: "complete", failed: "failed", cancelled: "stopped", queued: "streaming", running: "streaming" } as const;
+
+/** What to show: the live run while the stored answer is unfinished, else what is stored. */
+function viewOf(message: Message, { state, link }: Following): View {
+  if (message.status !== "streaming" || link === "lost") {
+    return { text: message.text, status: message.status, citations: message.citations, usage: message.usage, error: message.error?.code ?? null, step: null, reconnecting: false };
+  }
+  return {
+    text: state.text,
+    status: FINAL[state.phase],
+    citations: state.citations,
+    usage: state.usage,
+    error: state.error?.code ?? null,
+    step: ENDED.has(state.phase) ? null : <Step name={state.phase === "queued" ? "queued" : state.step} tool={state.tool} writing={state.text !== ""} />,
+    reconnecting: link === "reconnecting",
+  };
+}
+
+interface AnswerProps {
+  message: Message;
+  last: boolean;
+  onOpen: (messageId: string, citation: Citation) => void;
+  onRetry: () => void;
+}
+
+export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: AnswerProps) {
+  const { t } = useTranslation();
+  const following = useRun(message.status === "streaming" ? message.run_id : null);
+  const view = viewOf(message, following);
+  const [open] = useState(() => (citation: Citation) => onOpen(message.id, citation));
+  const streaming = view.status === "streaming";
+  return (
+    <article aria-label={t("chat.assistant")} aria-busy={streaming} data-status={view.status} className="group flex flex-col gap-3">
+      {view.step}
+      {view.text !== "" && (
+        <Suspense fallback={<p className="text-prose whitespace-pre-wrap">{view.text}</p>}>
+          <Markdown text={view.text} streaming={streaming} citations={view.citations} onOpen={open} />
+        </Suspense>
+      )}
+      {view.status === "complete" && view.text === "" && <p className="text-ink-3">{t("chat.noAnswer")}</p>}
+      {view.reconnecting && (
+        <p role="status" className="flex items-center gap-2 text-sm text-ink-3">
+          <span className="size-2 animate-breathe rounded-full bg-danger" />
+          {t("chat.reconnecting")}
+        </p>
+      )}
+      {view.status === "stopped" && <p className="text-sm text-ink-3">{t("chat.stopped")}</p>}
+      {view.status === "failed" && <FailedAnswer code={view.error ?? "run_failed"} onRetry={last ? onRetry : null} />}
+      {!streaming && <Sources citations={view.citations} onOpen={open} />}
+      {!streaming && <Foot message={message} view={view} last={last} onRetry={onRetry} />}
+    </article>
+  );
+});
+
+const STEPS = new Set(["queued", "started", "decide", "retrieve", "answer", "resumed"] as const);
+type Known = typeof STEPS extends Set<infer S> ? S : never;
+
+function Step({ name, tool, writing }: { name: string | null; tool: string | null; writing: boolean }) {
+  const { t } = useTranslation();
+  if (writing && tool === null && name !== "resumed") return null;
+  const known = (STEPS as Set<string | null>).has(name) ? (name as Known) : "other";
+  return (
+    <p className="flex h-7 items-center gap-3 text-ink-3">
+      <span className="size-2 animate-breathe rounded-full bg-accent" />
+      {tool === null ? t(`steps.${known}`) : t("steps.tool", { name: tool })}
+    </p>
+  );
+}
+
+function FailedAnswer({ code, onRetry }: { code: string; onRetry: (() => void) | null }) {
+  const { t } = useTranslation();
+  return (
+    <div role="alert" className="flex flex-wrap items-center justify-between gap-3 rounded-md bg-danger-wash px-4 py-3">
+      <div className="flex gap-3">
+        <Icon name="warning" className="mt-0.5 shrink-0 text-danger" />
+        <div>
+          <p className="font-medium text-danger">{t("chat.failed")}</p>
+          <p className="text-sm text-ink-2">{sayError(code)}</p>
+        </div>
+      </div>
+      {onRetry && (
+        <Button icon="retry" onClick={onRetry}>
+          {t("chat.regenerate")}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function Sources({ citations, onOpen }: { citations: readonly Citation[]; onOpen: (citation: Citation) => void }) {
+  const { t } = useTranslation();
+  if (citations.length === 0) return null;
+  return (
+    <ul aria-label={t("sources.cited")} className="mt-1 flex flex-wrap gap-2">
+      {citations.map((one) => (
+        <li key={one.number} className="max-w-full">
+          <button type="button" aria-label={t("sources.open", { number: one.number, title: one.title })} title={one.snippet} onClick={() => onOpen(one)} className="flex max-w-full items-center gap-2 rounded-md border border-line bg-raised py-1 pr-3 pl-1 text-sm transition-colors hover:border-accent">
+            <span className="grid h-6 min-w-6 place-items-center rounded-sm bg-accent-wash px-1 text-xs font-semibold text-accent">{one.number}</span>
+            <span className="truncate">{one.title}</span>
+            {one.page !== null && <span className="shrink-0 text-ink-3">{t("sources.page", { page: one.page })}</span>}
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Foot({ message, view, last, onRetry }: { message: Message; view: View; last: boolean; onRetry: () => void }) {
+  const { t, i18n } = useTranslation();
+  const small = useIsBuiltIn(message.model);
+  const number = new Intl.NumberFormat(i18n.language);
+  const copy = async () => {
+    if (await copyText(view.text)) toast(t("common.copied"));
+  };
+  return (
+    <footer className="-ml-2 flex min-h-9 flex-wrap items-center gap-x-1 text-sm text-ink-3">
+      {view.text !== "" && <IconButton icon="copy" size={16} label={t("chat.copyAnswer")} onClick={() => void copy()} />}
+      {last && view.status !== "failed" && <IconButton icon="retry" size={16} label={t("chat.regenerate")} onClick={onRetry} />}
+      {small && view.text !== "" && <span className="ml-1">{t("chat.small")}</span>}
+      {view.usage && (
+        <span className={cx("ml-auto hidden tabular-nums opacity-0 transition-opacity group-focus-within:opacity-100 group-hover:opacity-100 md:inline")}>
+          {t("chat.tokens", { input: number.format(view.usage.input_tokens), output: number.format(view.usage.output_tokens) })}
+          <Cost usage={view.usage} language={i18n.language} />
+        </span>
+      )}
+    </footer>
+  );
+}
+
+function Cost({ usage, language }: { usage: Receipt; language: string }) {
+  if (!usage.cost || usage.cost.micros === 0) return null;
+  return ` · ${new Intl.NumberFormat(language, { style: "currency", currency: usage.cost.currency, maximumSignificantDigits: 2 }).format(usage.cost.micros / 1e6)}`;
+}

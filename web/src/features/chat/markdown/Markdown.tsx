@@ -1,0 +1,107 @@
+import { createContext, memo, use, useMemo, useRef, type ComponentProps, type ReactNode } from "react";
+import ReactMarkdown, { type Components, type Options } from "react-markdown";
+import remarkGfm from "remark-gfm";
+import remarkMath from "remark-math";
+import { useTranslation } from "react-i18next";
+import type { Citation } from "@/features/runs/public";
+import { cx } from "@/kernel/ui";
+import { type Blocks, divide, NO_BLOCKS } from "./blocks";
+import { CITE, remarkCitations } from "./citations";
+import { CodeBlock } from "./CodeBlock";
+import { lazily } from "./lazily";
+import { hasMaths, prepareMaths } from "./maths";
+
+interface Sources {
+  citations: readonly Citation[];
+  onOpen: (citation: Citation) => void;
+}
+
+const SourcesContext = createContext<Sources>({ citations: [], onOpen: () => undefined });
+const REMARK: NonNullable<Options["remarkPlugins"]> = [remarkGfm, remarkMath, remarkCitations];
+const useKatex = lazily(() => import("./maths.plugin"));
+
+interface MarkdownProps extends Sources {
+  text: string;
+  streaming: boolean;
+}
+
+/** An answer. While it grows only its last block is parsed and drawn again. */
+export const Markdown = memo(function Markdown({ text, streaming, citations, onOpen }: MarkdownProps) {
+  const prepared = prepareMaths(text);
+  const blocks = useBlocks(prepared);
+  const sources = useMemo(() => ({ citations, onOpen }), [citations, onOpen]);
+  const all = [...blocks.settled, blocks.tail];
+  return (
+    <SourcesContext value={sources}>
+      <div className="prose">
+        {all.map((block, index) => (
+          <Block key={index} text={block} growing={streaming && index === all.length - 1} />
+        ))}
+      </div>
+    </SourcesContext>
+  );
+});
+
+function useBlocks(text: string): Blocks {
+  const kept = useRef(NO_BLOCKS);
+  return useMemo(() => {
+    // eslint-disable-next-line react-hooks/refs -- a cache of a pure function: any former value gives the same blocks
+    kept.current = divide(kept.current, text);
+    return kept.current;
+  }, [text]);
+}
+
+const Block = memo(function Block({ text, growing }: { text: string; growing: boolean }) {
+  const katex = useKatex(hasMaths(text));
+  const rehype = useMemo(() => (katex ? [[katex, { throwOnError: false, output: "htmlAndMathml" }] as [typeof katex, object]] : []), [katex]);
+  return (
+    <div className={cx("prose-block", growing && "min-h-7")}>
+      <ReactMarkdown remarkPlugins={REMARK} rehypePlugins={rehype} components={COMPONENTS}>
+        {text}
+      </ReactMarkdown>
+    </div>
+  );
+});
+
+function Anchor({ href = "", children }: ComponentProps<"a">) {
+  if (href.startsWith(CITE)) return <Cite number={Number(href.slice(CITE.length))}>{children}</Cite>;
+  return (
+    <a href={href} target="_blank" rel="noopener noreferrer nofollow">
+      {children}
+    </a>
+  );
+}
+
+function Cite({ number, children }: { number: number; children: ReactNode }) {
+  const { t } = useTranslation();
+  const { citations, onOpen } = use(SourcesContext);
+  const citation = citations.find((one) => one.number === number);
+  if (!citation) return children;
+  return (
+    <button
+      type="button"
+      title={citation.title}
+      aria-label={t("sources.open", { number, title: citation.title })}
+      onClick={() => onOpen(citation)}
+      className="mx-0.5 inline-grid h-5 min-w-5 place-items-center rounded-sm bg-accent-wash px-1 align-[1px] text-xs font-semibold text-accent transition-colors hover:bg-accent hover:text-on-accent"
+    >
+      {number}
+    </button>
+  );
+}
+
+/** Pictures from elsewhere would tell their host who reads what; they become links. */
+function Picture({ src, alt }: ComponentProps<"img">) {
+  return <Anchor href={typeof src === "string" ? src : ""}>{alt ?? src}</Anchor>;
+}
+
+const COMPONENTS: Components = {
+  a: ({ href, children }) => <Anchor href={href ?? ""}>{children}</Anchor>,
+  img: ({ src, alt }) => <Picture src={src} alt={alt} />,
+  pre: ({ children }) => <CodeBlock>{children}</CodeBlock>,
+  table: ({ children }) => (
+    <div className="table-scroll">
+      <table>{children}</table>
+    </div>
+  ),
+};

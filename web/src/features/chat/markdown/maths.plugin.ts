@@ -1,0 +1,4 @@
+import "katex/dist/katex.min.css";
+import rehypeKatex from "rehype-katex";
+
+export default rehypeKatex;

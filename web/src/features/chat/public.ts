@@ -1,0 +1,3 @@
+export { Conversation } from "./Conversation";
+export { NewChat } from "./NewChat";
+export { SessionList } from "./SessionList";

@@ -1,0 +1,65 @@
+import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
+import { api, body } from "@/kernel/api/client";
+import type { paths } from "@/kernel/api/schema";
+import { queries } from "@/kernel/query";
+
+type Json<R> = R extends { content: { "application/json": infer T } } ? T : never;
+export type Document = Json<paths["/api/v1/documents/{id}"]["get"]["responses"][200]>;
+
+export function unfinished(document: Document): boolean {
+  return document.status === "queued" || document.status === "processing";
+}
+
+/** The account's documents, newest first, asked again every second while one of them is on its way. */
+export function useDocuments(q: string) {
+  return useInfiniteQuery({
+    queryKey: ["documents", q],
+    initialPageParam: null as string | null,
+    queryFn: ({ pageParam }) => body(api.GET("/api/v1/documents/", { params: { query: { ...(q ? { q } : {}), ...(pageParam ? { cursor: pageParam } : {}) } } })),
+    getNextPageParam: (page) => page.next_cursor,
+    placeholderData: (before) => before,
+    refetchInterval: ({ state }) => (state.data?.pages.some((page) => page.items.some(unfinished)) ? 1_000 : false),
+  });
+}
+
+/** Documents that can be asked about. */
+export function useReadyDocuments(): Document[] {
+  const { data } = useDocuments("");
+  return data?.pages.flatMap((page) => page.items).filter((one) => one.status === "ready") ?? [];
+}
+
+export function usePage(id: string, number: number) {
+  return useQuery({
+    queryKey: ["documents", "page", id, number],
+    staleTime: Infinity,
+    queryFn: () => body(api.GET("/api/v1/documents/{id}/pages/{number}", { params: { path: { id, number } } })),
+  });
+}
+
+export function useDocument(id: string) {
+  return useQuery({ queryKey: ["documents", "one", id], queryFn: () => body(api.GET("/api/v1/documents/{id}", { params: { path: { id } } })) });
+}
+
+export function refreshDocuments(): Promise<void> {
+  return queries.invalidateQueries({ queryKey: ["documents"] });
+}
+
+export function useDeleteDocument() {
+  return useMutation({
+    mutationFn: (id: string) => body(api.DELETE("/api/v1/documents/{id}", { params: { path: { id } } })),
+    onSettled: refreshDocuments,
+  });
+}
+
+export function useRetryDocument() {
+  return useMutation({
+    mutationFn: (id: string) => body(api.POST("/api/v1/documents/{id}/retry", { params: { path: { id } } })),
+    onSettled: refreshDocuments,
+  });
+}
+
+/** The original file, as something that a new tab can show. The caller's click must open the tab. */
+export async function originalUrl(id: string): Promise<string> {
+  const blob = await body(api.GET("/api/v1/documents/{id}/file", { params: { path: { id } }, parseAs: "blob" }));
+  return URL.createObjectURL(blob as unknown as Blob);
+}

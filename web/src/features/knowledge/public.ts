@@ -1,0 +1,3 @@
+export { type Document, useReadyDocuments } from "./api";
+export { Documents } from "./Documents";
+export { SourcePanel, type Source } from "./SourcePanel";

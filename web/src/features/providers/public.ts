@@ -1,0 +1,2 @@
+export { useChosenModel, useIsBuiltIn } from "./api";
+export { ModelPicker, ModelSetting } from "./ModelPicker";

@@ -1,0 +1,42 @@
+import createClient, { type Middleware } from "openapi-fetch";
+import { bearer, renewed } from "@/kernel/auth";
+import { reached, unreached } from "@/kernel/connection";
+import { Problem } from "@/kernel/api/problem";
+import type { paths } from "@/kernel/api/schema";
+
+/** `fetch` with the bearer token; renews it once on 401 and tells the connection watch how it went. */
+export async function authorisedFetch(input: Request): Promise<Response> {
+  const again = input.clone();
+  const first = await send(input, await bearer());
+  if (first.status !== 401) return first;
+  const token = await renewed();
+  return token === null ? first : send(again, token);
+}
+
+async function send(request: Request, token: string | null): Promise<Response> {
+  if (token !== null) request.headers.set("Authorization", `Bearer ${token}`);
+  try {
+    const response = await fetch(request);
+    if (response.status === 502 || response.status === 504) unreached();
+    else reached();
+    return response;
+  } catch (error) {
+    if (!request.signal.aborted) unreached();
+    throw error;
+  }
+}
+
+const problems: Middleware = {
+  async onResponse({ response }) {
+    if (!response.ok) throw await Problem.from(response);
+  },
+};
+
+/** The typed client of our own OpenAPI document; every refusal arrives as a thrown `Problem`. */
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: authorisedFetch });
+api.use(problems);
+
+/** The body of a successful answer; the client has thrown already for any other. */
+export async function body<T>(call: Promise<{ data?: T }>): Promise<T> {
+  return (await call).data as T;
+}

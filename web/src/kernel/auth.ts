@@ -1,0 +1,91 @@
+import { Problem } from "@/kernel/api/problem";
+import type { paths } from "@/kernel/api/schema";
+import { createStore } from "@/kernel/store";
+
+export type User = paths["/api/v1/auth/me"]["get"]["responses"][200]["content"]["application/json"];
+type Tokens = paths["/api/v1/auth/login"]["post"]["responses"][200]["content"]["application/json"];
+export type Auth = { state: "unknown" } | { state: "out" } | { state: "in"; user: User };
+
+type News = { kind: "in"; tokens: Tokens; until: number } | { kind: "out" };
+
+/** Who is signed in here. The access token itself never leaves this module's memory. */
+export const auth = createStore<Auth>({ state: "unknown" });
+
+let access: { token: string; until: number } | null = null;
+let renewal: Promise<string | null> | null = null;
+const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("madang.auth") : null;
+
+tabs?.addEventListener("message", ({ data }: MessageEvent<News>) => {
+  if (data.kind === "out") forget();
+  else keep(data.tokens, data.until);
+});
+
+function keep(tokens: Tokens, until: number): void {
+  access = { token: tokens.access_token, until };
+  const before = auth.get();
+  if (before.state === "in" && before.user.id !== tokens.user.id) location.reload();
+  else if (before.state !== "in" || JSON.stringify(before.user) !== JSON.stringify(tokens.user)) auth.set({ state: "in", user: tokens.user });
+}
+
+function forget(): void {
+  access = null;
+  auth.set({ state: "out" });
+}
+
+function accept(tokens: Tokens): string {
+  const until = Date.now() + tokens.expires_in * 1000;
+  keep(tokens, until);
+  tabs?.postMessage({ kind: "in", tokens, until } satisfies News);
+  return tokens.access_token;
+}
+
+async function post(path: string, payload: unknown): Promise<Response> {
+  return fetch(`/api/v1/auth/${path}`, {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(payload),
+  });
+}
+
+/** Signs in with the refresh token in an HttpOnly cookie. Throws `Problem` when refused. */
+export async function signIn(email: string, password: string): Promise<void> {
+  const response = await post("login", { email, password, session: "cookie" });
+  if (!response.ok) throw await Problem.from(response);
+  accept((await response.json()) as Tokens);
+}
+
+/** Signs out in every tab, even when the server cannot be told. */
+export async function signOut(): Promise<void> {
+  await post("logout", {}).catch(() => undefined);
+  forget();
+  tabs?.postMessage({ kind: "out" } satisfies News);
+}
+
+/** The access token, renewed first when it is about to end; null for nobody. */
+export async function bearer(): Promise<string | null> {
+  if (access === null) return auth.get().state === "in" ? renewed() : null;
+  return access.until - Date.now() > 5_000 ? access.token : renewed();
+}
+
+/** A new access token by the cookie; concurrent callers share one request, here and across tabs. Null: signed out. */
+export function renewed(): Promise<string | null> {
+  renewal ??= alone(renew).finally(() => (renewal = null));
+  return renewal;
+}
+
+async function alone<T>(work: () => Promise<T>): Promise<T> {
+  const locks = (navigator as { locks?: LockManager }).locks;
+  return locks ? locks.request("madang.refresh", work) : work();
+}
+
+async function renew(): Promise<string | null> {
+  const held = access?.token;
+  const response = await post("refresh", {});
+  if (response.ok) return accept((await response.json()) as Tokens);
+  if (response.status !== 401 && response.status !== 422) throw await Problem.from(response);
+  // Another tab may have turned the cookie over a moment ago and told us its token.
+  if (access !== null && access.token !== held) return access.token;
+  forget();
+  return null;
+}

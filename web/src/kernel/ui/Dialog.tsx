@@ -1,0 +1,75 @@
+import { type ReactNode, type RefObject, useEffect, useId, useRef } from "react";
+import { useTranslation } from "react-i18next";
+import { Button } from "./Button";
+import { cx } from "./classes";
+
+interface DialogProps {
+  open: boolean;
+  onClose: () => void;
+  label?: string;
+  labelledBy?: string;
+  className?: string;
+  children: ReactNode;
+}
+
+/** The browser's own modal dialog: focus stays inside and comes back, Escape closes, what is behind is inert. */
+export function Dialog({ open, onClose, label, labelledBy, className, children }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const dialog = ref.current;
+    if (open && dialog && !dialog.open) dialog.showModal();
+    if (!open && dialog?.open) dialog.close();
+  }, [open]);
+  useOutside(ref, onClose);
+  return (
+    <dialog ref={ref} onClose={onClose} aria-label={label} aria-labelledby={labelledBy} className={cx("text-ink", className)}>
+      {open && children}
+    </dialog>
+  );
+}
+
+/** A press on the backdrop closes; keyboards have Escape for it. */
+function useOutside(ref: RefObject<HTMLDialogElement | null>, onClose: () => void): void {
+  useEffect(() => {
+    const dialog = ref.current;
+    const press = (event: PointerEvent) => {
+      if (event.target === dialog) onClose();
+    };
+    dialog?.addEventListener("pointerdown", press);
+    return () => dialog?.removeEventListener("pointerdown", press);
+  }, [ref, onClose]);
+}
+
+interface ConfirmProps {
+  open: boolean;
+  title: string;
+  body: string;
+  action: string;
+  busy?: boolean;
+  onConfirm: () => void;
+  onClose: () => void;
+}
+
+/** Asks once, naming the thing, before something is gone for good. */
+export function Confirm({ open, title, body, action, busy = false, onConfirm, onClose }: ConfirmProps) {
+  const { t } = useTranslation();
+  const id = useId();
+  return (
+    <Dialog open={open} onClose={onClose} labelledBy={id} className="w-[calc(100%-32px)] max-w-form animate-rise rounded-lg border border-line bg-raised shadow-pop">
+      <div className="flex flex-col gap-3 p-6">
+        <h2 id={id} className="text-lg font-semibold">
+          {title}
+        </h2>
+        <p className="text-ink-2">{body}</p>
+        <div className="mt-3 flex justify-end gap-2">
+          <Button kind="quiet" onClick={onClose}>
+            {t("common.cancel")}
+          </Button>
+          <Button kind="danger" busy={busy} onClick={onConfirm}>
+            {action}
+          </Button>
+        </div>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,77 @@
+import { type ComponentProps, useId, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { IconButton } from "./Button";
+import { cx } from "./classes";
+import { Icon } from "./Icon";
+
+const INPUT = "h-11 w-full rounded-md border bg-raised px-3 text-ink transition-colors focus-visible:outline-offset-0";
+
+interface FieldProps extends ComponentProps<"input"> {
+  label: string;
+  hint?: string | undefined;
+  error?: string | undefined;
+}
+
+export function Field({ label, hint, error, type, ...rest }: FieldProps) {
+  const { t } = useTranslation();
+  const id = useId();
+  const [shown, setShown] = useState(false);
+  const secret = type === "password";
+  return (
+    <div className="flex flex-col gap-1">
+      <label htmlFor={id} className="text-sm font-medium text-ink-2">
+        {label}
+      </label>
+      <div className="relative">
+        <input
+          id={id}
+          {...rest}
+          type={secret && shown ? "text" : type}
+          aria-invalid={error !== undefined}
+          aria-describedby={error !== undefined || hint !== undefined ? `${id}-note` : undefined}
+          className={cx(INPUT, secret && "pr-11", error === undefined ? "border-line-strong/60 hover:border-line-strong" : "border-danger")}
+        />
+        {secret && (
+          <IconButton icon="eye" label={shown ? t("auth.hide") : t("auth.show")} aria-pressed={shown} onClick={() => setShown(!shown)} className="absolute top-1 right-1" />
+        )}
+      </div>
+      {(error ?? hint) !== undefined && (
+        <p id={`${id}-note`} className={cx("text-sm", error === undefined ? "text-ink-3" : "text-danger")}>
+          {error ?? hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface SearchProps {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+  id?: string;
+}
+
+export function SearchField({ label, value, onChange, id }: SearchProps) {
+  const { t } = useTranslation();
+  return (
+    <div className="relative" role="search">
+      <Icon name="search" size={16} className="pointer-events-none absolute top-3 left-3 text-ink-3" />
+      <input
+        id={id}
+        type="text"
+        inputMode="search"
+        enterKeyHint="search"
+        autoComplete="off"
+        aria-label={label}
+        placeholder={label}
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") onChange("");
+        }}
+        className="h-10 w-full rounded-md border border-transparent bg-sunk pr-10 pl-9 transition-colors hover:border-line focus-visible:outline-offset-0"
+      />
+      {value !== "" && <IconButton icon="close" size={16} label={t("common.clear")} onClick={() => onChange("")} className="absolute top-0.5 right-0.5" />}
+    </div>
+  );
+}

@@ -1,0 +1,40 @@
+import { useTranslation } from "react-i18next";
+import { createStore, useStore } from "@/kernel/store";
+import { IconButton } from "./Button";
+import { cx } from "./classes";
+
+interface Toast {
+  id: number;
+  text: string;
+  danger: boolean;
+}
+
+const toasts = createStore<readonly Toast[]>([]);
+let last = 0;
+
+/** Says something small that needs no answer; it leaves by itself. */
+export function toast(text: string, { danger = false } = {}): void {
+  last += 1;
+  const id = last;
+  toasts.set([...toasts.get().slice(-2), { id, text, danger }]);
+  setTimeout(() => dismiss(id), danger ? 9_000 : 5_000);
+}
+
+function dismiss(id: number): void {
+  toasts.set(toasts.get().filter((one) => one.id !== id));
+}
+
+export function Toasts() {
+  const { t } = useTranslation();
+  const all = useStore(toasts);
+  return (
+    <div role="status" aria-live="polite" className="pointer-events-none fixed inset-x-0 bottom-6 z-50 flex flex-col items-center gap-2 px-4">
+      {all.map((one) => (
+        <div key={one.id} className={cx("pointer-events-auto flex max-w-form animate-rise items-center gap-2 rounded-md border bg-raised py-1 pr-1 pl-4 shadow-pop", one.danger ? "border-danger text-danger" : "border-line")}>
+          <span className="py-1">{one.text}</span>
+          <IconButton icon="close" size={16} label={t("common.close")} onClick={() => dismiss(one.id)} />
+        </div>
+      ))}
+    </div>
+  );
+}
