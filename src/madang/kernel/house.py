@@ -1,5 +1,6 @@
 """What one process holds: its settings, its connections and what the installed modules offer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from redis.exceptions import TimeoutError as ValkeyTimeoutError
 from madang.kernel.cache import Cache, ValkeyCache
 from madang.kernel.carrier import Carrier
 from madang.kernel.db import Database, Delivery, open_engine
+from madang.kernel.jobs import spawn
 from madang.kernel.lock import Locks
 from madang.kernel.module import Module, Offers
 from madang.kernel.settings import Settings
@@ -37,14 +39,20 @@ class House:
     offers: Offers
     deliver: Callable[[list[Delivery]], None]
     _stack: AsyncExitStack
-    _resources: dict[Callable[..., Any], Any] = field(default_factory=dict)
+    _resources: "dict[Callable[..., Any], asyncio.Task[Any]]" = field(default_factory=dict)
 
     async def resource[T](self, open_it: "Callable[[House], AbstractAsyncContextManager[T]]") -> T:
         """What `open_it` opens, once for the process and closed with it; the same object at every call."""
-        if open_it not in self._resources:
-            opening = open_it(self)
-            self._resources[open_it] = await self._stack.enter_async_context(opening)
-        return self._resources[open_it]  # type: ignore[no-any-return]  # keyed by what made it
+        opening = self._resources.get(open_it)
+        if opening is None:
+            opening = self._resources[open_it] = spawn(self._stack.enter_async_context(open_it(self)), "resource")
+        try:
+            return await asyncio.shield(opening)  # type: ignore[no-any-return]  # keyed by what opens it
+        except BaseException:
+            failed = opening.done() and (opening.cancelled() or opening.exception() is not None)
+            if failed and self._resources.get(open_it) is opening:
+                del self._resources[open_it]
+            raise
 
 
 @asynccontextmanager
