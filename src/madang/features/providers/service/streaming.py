@@ -93,7 +93,7 @@ class _Answer:
             raise AgainError(ModelUnreachable(name, "the connection broke before the first token")) from error
         except NonsenseError as error:
             raise ModelNonsense(name, str(error)) from error
-        if self._first.error is not None:
+        if self._first.error is not None and not self._first.says_something:
             raise AgainError(ModelRefused(name, 200, "It reported an error instead of an answer; try again."))
 
     async def chunks(self) -> AsyncGenerator[ChatChunk]:
@@ -103,10 +103,10 @@ class _Answer:
         self._arm()
         try:
             while True:
-                if batch.error is not None:
-                    raise ModelCutOff(name)
                 if batch.says_something:
                     yield ChatChunk(batch.text, batch.reasoning, batch.tool_calls)
+                if batch.error is not None:
+                    raise ModelCutOff(name)
                 if self._ended:
                     break
                 await self._client.pulse.wait()

@@ -57,7 +57,7 @@ class Counted(msgspec.Struct, gc=False):
 class _Event(msgspec.Struct, gc=False):
     choices: list[_Choice] = msgspec.field(default_factory=list[_Choice])
     usage: Counted | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 _decode = msgspec.json.Decoder(_Event).decode
@@ -122,13 +122,19 @@ class _Gathering:
             self.thoughts.append(thought)
         elif delta.refusal:
             self.texts.append(delta.refusal)
-        if delta.tool_calls:
-            self.calls.extend(map(_part, delta.tool_calls))
+        for call in delta.tool_calls or ():
+            self._join(call)
 
-
-def _part(call: _ToolCall) -> ToolCallPart:
-    function = call.function or _Function()
-    return ToolCallPart(call.index, call.id, function.name, function.arguments or "")
+    def _join(self, call: _ToolCall) -> None:
+        """Pieces of one call that came together are one piece: readers join only what comes apart."""
+        function = call.function or _Function()
+        part = ToolCallPart(call.index, call.id, function.name, function.arguments or "")
+        if self.calls and (last := self.calls[-1]).index == part.index:
+            self.calls[-1] = ToolCallPart(
+                part.index, last.id or part.id, last.name or part.name, last.arguments + part.arguments
+            )
+        else:
+            self.calls.append(part)
 
 
 def _read(lines: list[bytes]) -> Batch:
@@ -143,14 +149,14 @@ def _read(lines: list[bytes]) -> Batch:
             break
         try:
             event = _decode(payload)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise NonsenseError("its events are not chat completions") from error
         if event.choices:
             gathering.add(event.choices[0])
         if event.usage is not None:
             batch.counted = event.usage
-        if event.error is not None and bytes(event.error) != b"null":
-            batch.error = bytes(event.error).decode(errors="replace")
+        if event.error is not None:
+            batch.error = msgspec.json.encode(event.error).decode()
     batch.text = "".join(gathering.texts)
     batch.reasoning = "".join(gathering.thoughts)
     batch.tool_calls = tuple(gathering.calls)

@@ -1,0 +1,59 @@
+"""Texts to vectors."""
+
+import asyncio
+
+import pytest
+
+from madang.features.providers.public import ModelNonsense, ModelRefused, ModelUnknown, embed
+
+
+async def test_vectors_keep_the_order_of_their_texts(models_house, upstream, configure):
+    configure(embedding_batch=4)
+    texts = ["글" * length for length in range(1, 31)]
+    batch = await embed(models_house, texts, kind="passage")
+    assert (batch.model, batch.dimension, len(batch.vectors)) == ("local/multilingual-e5-small", 384, 30)
+    assert [round(vector[0] * 100) for vector in batch.vectors] == list(range(1, 31))
+    assert upstream.calls.total() == 8
+    assert {body["kind"] for body in upstream.bodies} == {"passage"}
+
+
+async def test_nothing_is_nothing(models_house, upstream):
+    assert (await embed(models_house, [])).vectors == []
+    assert upstream.calls.total() == 0
+
+
+async def test_plain_numbers_and_base64_are_the_same(models_house):
+    one = await embed(models_house, ["x"], model="openai/e?base64=0&dimension=3")
+    other = await embed(models_house, ["x"], model="openai/e?dimension=3")
+    assert one.vectors[0] == pytest.approx(other.vectors[0])
+
+
+async def test_few_requests_at_once(models_house, configure, upstream):
+    configure(embedding_batch=1, embedding_requests=2)
+    batches = await asyncio.gather(*[embed(models_house, ["a", "b", "c"]) for _ in range(5)])
+    assert all(len(batch.vectors) == 3 for batch in batches)
+
+
+async def test_a_passing_failure_passes(models_house, upstream, monkeypatch):
+    monkeypatch.setattr("madang.features.providers.service.client.FIRST_WAIT_SECONDS", 0.01)
+    assert len((await embed(models_house, ["a"], model="openai/e?status=503&times=2")).vectors) == 1
+    assert upstream.calls.total() == 3
+
+
+async def test_vectors_of_another_length_are_refused(models_house, upstream):
+    upstream.script = {"dimension": "12"}
+    with pytest.raises(ModelNonsense):
+        await embed(models_house, ["a"])
+    await embed(models_house, ["a"], model="openai/e")
+    upstream.script = {"dimension": "13"}
+    with pytest.raises(ModelNonsense):
+        await embed(models_house, ["a"], model="openai/e")
+
+
+async def test_too_few_vectors_and_refusals(models_house):
+    with pytest.raises(ModelNonsense):
+        await embed(models_house, ["a", "b"], model="openai/e?drop=1")
+    with pytest.raises(ModelRefused):
+        await embed(models_house, ["a"], model="openai/e?status=401")
+    with pytest.raises(ModelUnknown):
+        await embed(models_house, ["a"], model="word2vec")
