@@ -11,13 +11,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin
 
 import click
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
+
+if TYPE_CHECKING:
+    from madang.kernel.house import House
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs/reference"
@@ -143,11 +146,12 @@ def commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Com
 
 
 def openapi() -> str:
-    """The HTTP interface."""
+    """The HTTP interface; no house is opened, since describing asks none."""
     from madang.catalog import installed  # noqa: PLC0415  # the page describes it, the tool does not need it
-    from madang.kernel.http import describe  # noqa: PLC0415  # the same
+    from madang.kernel.http import build_app  # noqa: PLC0415  # the same
 
-    return json.dumps(describe(installed()), indent=2, ensure_ascii=False) + "\n"
+    app = build_app(cast("House", None), installed())
+    return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
 def main() -> int:

@@ -9,8 +9,8 @@ from madang.kernel.module import Module, Offer
 if TYPE_CHECKING:
     from fastapi import APIRouter
     from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.graph.state import CompiledStateGraph
 
-    from madang.features.agents.public import Graph
     from madang.kernel.events import Reaction
 
 
@@ -36,7 +36,7 @@ class Glossary(Module):
         return (AGENT.offer(AgentSpec("glossary", "My words", _build)),)
 
 
-def _build(checkpointer: "BaseCheckpointSaver[Any] | None") -> "Graph":
+def _build(checkpointer: "BaseCheckpointSaver[Any] | None") -> "CompiledStateGraph[Any, Any, Any, Any]":
     from madang_glossary.service.agent import build
 
     return build(checkpointer)

@@ -4,32 +4,33 @@ from typing import Any, TypedDict
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
-from madang.features.agents.public import AgentContext, Graph
+from madang.features.agents.public import AgentContext
 from madang_glossary.service.terms import terms_in
 
 
 class Explained(TypedDict, total=False):
-    """What is kept between steps: the answer."""
+    """What is kept between steps; this agent has only one and keeps nothing."""
 
-    text: str
+    done: bool
 
 
 async def explain(state: Explained, runtime: Runtime[AgentContext]) -> Explained:
     """Say what the words of the question mean; people see each line as it is emitted."""
     context = runtime.context
-    question = context.turn.messages[-1].content
     context.emit.step("explain")
     async with context.house.db.transaction(context.who) as tx:
-        found = await terms_in(tx, context.who, question)
-    lines = [f"**{term.word}**: {term.meaning}\n" for term in found] or ["Your glossary has no word of this question."]
-    for line in lines:
-        context.emit.delta(line)
-    return {"text": "".join(lines)}
+        found = await terms_in(tx, context.who, context.turn.messages[-1].content)
+    for term in found:
+        context.emit.delta(f"**{term.word}**: {term.meaning}\n\n")
+    if not found:
+        context.emit.delta("Your glossary has no word of this question.")
+    return {"done": True}
 
 
-def build(checkpointer: BaseCheckpointSaver[Any] | None) -> Graph:
+def build(checkpointer: BaseCheckpointSaver[Any] | None) -> CompiledStateGraph[Explained, AgentContext, Any, Any]:
     """The compiled graph."""
     graph = StateGraph(Explained, context_schema=AgentContext)
     graph.add_node("explain", explain)

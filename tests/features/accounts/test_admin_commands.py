@@ -1,0 +1,58 @@
+"""`madang admin`, typed as an operator types it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+from madang.features.accounts.cli import admin
+from madang.kernel import settings as kernel_settings
+from madang.kernel.house import House
+from tests.features.accounts.conftest import PASSWORD
+
+
+@pytest.fixture
+def typed(house: House, monkeypatch: pytest.MonkeyPatch):
+    """Type a command against the house of this test: `typed("invite", "--json")`."""
+    monkeypatch.setattr(kernel_settings, "load", lambda: house.settings)
+
+    def run(*words: str, answer: str | None = None) -> Result:
+        return CliRunner().invoke(admin, words, input=answer)
+
+    return run
+
+
+def test_create_a_supervisor_and_make_one_of_an_account_that_exists(typed) -> None:
+    for password in (PASSWORD, "another courtyard 8"):
+        done = typed("create-supervisor", "Boss@Example.org", "--name", "Boss", "--json", answer=f"{password}\n")
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)["email"] == "boss@example.org"
+        assert json.loads(done.stdout)["is_supervisor"] is True
+
+
+def test_reset_a_password(typed) -> None:
+    typed("create-supervisor", "lost@example.org", "--password", PASSWORD)
+    done = typed("reset-password", "lost@example.org", answer="another courtyard 8\n")
+    assert (done.exit_code, "signed out everywhere" in done.output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("reset-password", "nobody@example.org", "--password", PASSWORD), "no account"),
+        (("create-supervisor", "not an address", "--password", PASSWORD), "name@example.org"),
+        (("create-supervisor", "weak@example.org", "--password", "password1"), "unrelated words"),
+        (("create-supervisor", "weak@example.org", "--password", "short"), "8 to 256"),
+    ],
+)
+def test_what_cannot_be_done_says_why(words: tuple[str, ...], told: str, typed) -> None:
+    done = typed(*words)
+    assert done.exit_code == 1
+    assert told in done.output
+
+
+def test_an_invite_is_shown_once(typed) -> None:
+    done = typed("invite", "--uses", "3", "--days", "2", "--note", "the team", "--json")
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.stdout)["code"]) >= 20
+    assert "good for 1" in typed("invite").output

@@ -1,0 +1,48 @@
+"""What is generated is as the code says, and what is written by hand names only what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools import reference
+
+ROOT = Path(__file__).parents[2]
+VARIABLE = re.compile(r"`((?:MADANG|OPENAI|DATABASE|VALKEY)_[A-Z_]+)`")
+
+
+def test_nothing_generated_is_stale() -> None:
+    assert reference.stale() == [], "run `python -m tools.reference`"
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readme_names_only_settings_that_there_are(name: str) -> None:
+    named = set(VARIABLE.findall((ROOT / name).read_text()))
+    known = set(VARIABLE.findall(reference.settings()))
+    assert named
+    assert named <= known, f"unknown in {name}: {named - known}"
+
+
+def test_both_readmes_name_the_same_settings() -> None:
+    english, korean = (set(VARIABLE.findall((ROOT / name).read_text())) for name in ("README.md", "README.ko.md"))
+    assert english == korean
+
+
+@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT) for path in ROOT.glob("docs/**/*.md")), ids=str)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = (ROOT / page).read_text()
+    targets = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert [target for target in targets if target and not (ROOT / page).parent.joinpath(target).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_links_of_the_readme_lead_somewhere(name: str) -> None:
+    targets = [link for link in re.findall(r"\]\(([^)]+)\)", (ROOT / name).read_text()) if "://" not in link]
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_an_undocumented_setting_would_be_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page follows the code: a setting that appears makes it stale."""
+    before = reference.settings()
+    monkeypatch.setattr(reference, "row", lambda *_: "| `MADANG_NEW` | | |\n")
+    assert reference.settings() != before
