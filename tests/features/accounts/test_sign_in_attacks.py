@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
-from madang.features.accounts import settings
+from madang.features.accounts import jobs, settings
 from madang.features.accounts.service import desk, signing_in, tokens
 from madang.features.accounts.tables import LoginRow
 from madang.kernel.clock import now
@@ -227,3 +227,16 @@ async def test_an_authenticated_request_costs_little(house: House, join: Join) -
     for _ in range(500):
         await desk.authenticate(house, person.access_token)
     assert (time.process_time() - began) / 500 < 0.001
+
+
+async def test_old_sign_ins_are_forgotten_and_standing_ones_are_not(house: House, join: Join) -> None:
+    old, standing = await join(), await join()
+    async with house.db.transaction() as tx:
+        login = await tx.scalar(select(LoginRow).where(LoginRow.account_id == old.id))
+        assert login is not None
+        login.ended_at = now() - signing_in.REMEMBERED - timedelta(seconds=1)
+    await jobs.tidy(house)
+    async with house.db.transaction() as tx:
+        left = set(await tx.scalars(select(LoginRow.account_id)))
+    assert standing.id in left
+    assert old.id not in left

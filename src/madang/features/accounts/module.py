@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from madang.kernel.auth import Principal
     from madang.kernel.house import House
+    from madang.kernel.jobs import Schedule
 
 
 class Accounts(Module):
@@ -24,6 +25,12 @@ class Accounts(Module):
         from madang.features.accounts.routes import auth, users
 
         return auth, users
+
+    def schedules(self) -> "Sequence[Schedule]":
+        """Lets go of old sign-ins."""
+        from madang.features.accounts.jobs import SCHEDULES
+
+        return SCHEDULES
 
     def cli(self) -> "Sequence[click.Command]":
         """`madang admin`."""

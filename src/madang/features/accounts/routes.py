@@ -30,7 +30,7 @@ COOKIE_PATH = "/api/v1/auth"
 auth = APIRouter(prefix="/auth", tags=["auth"])
 users = APIRouter(prefix="/users", tags=["users"])
 
-type Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+type Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 type Email = Annotated[str, Field(max_length=320, json_schema_extra={"pattern": registration.EMAIL_PATTERN})]
 type Password = Annotated[SecretStr, Field(max_length=1024)]
 type Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]

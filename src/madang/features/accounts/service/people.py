@@ -50,7 +50,7 @@ async def change(house: House, who: Principal, account_id: UUID, *, name: str, i
     """
     async with house.db.transaction() as tx:
         row = await account_for(tx, who, account_id, lock=True)
-        row.name = name
+        row.name = name.strip()
         if is_disabled is not None and is_disabled != (row.disabled_at is not None):
             permit_supervisor(who)
             await _disable(tx, row, now() if is_disabled else None)

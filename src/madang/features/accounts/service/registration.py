@@ -73,7 +73,7 @@ async def _found_or_join(tx: Tx, wanted: Application, email: str, password_hash:
     is_founder = await _is_empty(tx)
     if not is_founder:
         await _permit(tx, wanted.invite_code, spend=True)
-    made = await _insert(tx, email, wanted.name, password_hash, is_supervisor=is_founder)
+    made = await _insert(tx, email, wanted.name.strip(), password_hash, is_supervisor=is_founder)
     if made is None:
         raise Conflict("email_taken", "There is an account with this e-mail address. Sign in, or use another one.")
     return made

@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, or_, select
 
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import Device, SignIn
@@ -23,6 +23,8 @@ GRACE = timedelta(seconds=10)
 """A refresh token that was just used answers with the same successor: its answer was lost, or a second tab asked."""
 
 LONGEST_DEVICE = 300
+REMEMBERED = timedelta(days=90)
+"""How long a sign-in that has ended can still be looked up by whoever wonders what happened."""
 
 
 async def sign_in(house: House, email: str, password: str, device: Device) -> SignIn:
@@ -137,3 +139,10 @@ async def sign_out(house: House, token: str) -> None:
         if found:
             found[1].ended_at, found[1].end_reason = now(), "signed out"
     desk.forget(presented.login_id)
+
+
+async def forget_ended(tx: Tx) -> int:
+    """Delete the sign-ins that ended or expired more than `REMEMBERED` ago; returns how many."""
+    limit = now() - REMEMBERED
+    statement = delete(LoginRow).where(or_(LoginRow.ended_at < limit, LoginRow.expires_at < limit))
+    return len((await tx.scalars(statement.returning(LoginRow.id))).all())
