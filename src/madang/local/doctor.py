@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import socket
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence

@@ -12,17 +12,17 @@ import hashlib
 import os
 import shutil
 import signal
-import sys
 import threading
 from importlib import resources
 from pathlib import Path
+from types import FrameType
 
 import xllamacpp
 
 from madang.local.child import wheel_folder
 
 NAME = "gemma3-270m"
-SLOTS = 4
+USUAL_SLOTS = 4
 CONTEXT_TOKENS = 4096
 LIMIT_TOKENS = 192
 FILE = "gemma-3-270m-q4_k_m.gguf"
@@ -49,21 +49,25 @@ def weights(folder: Path) -> Path:
     return whole
 
 
-def serve(port: int, folder: Path, threads: int) -> None:
+def serve(port: int, folder: Path, threads: int, slots: int) -> None:
     """Serve until SIGTERM or SIGINT. The system gives way to other processes when the processor is short."""
     ended = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ended.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, end)
     os.nice(NICENESS)
-    server = xllamacpp.Server(parameters(weights(folder), port, threads))
+    server = xllamacpp.Server(parameters(weights(folder), port, threads, slots))
     print(f"{NAME} answers at {server.listening_address}", flush=True)  # noqa: T201  # this is the process's log
     ended.wait()
     # The C++ threads need not be wound up one by one: nothing is kept.
     os._exit(0)
 
 
-def parameters(model: Path, port: int, threads: int) -> xllamacpp.CommonParams:
-    """How llama.cpp is to run: four answers at once of 4,096 tokens each, no prompts kept beside the slots' own."""
+def parameters(model: Path, port: int, threads: int, slots: int) -> xllamacpp.CommonParams:
+    """How llama.cpp is to run: `slots` answers at once of 4,096 tokens each, and no prompts kept beside theirs."""
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
     params.model_alias = {NAME}
@@ -71,8 +75,8 @@ def parameters(model: Path, port: int, threads: int) -> xllamacpp.CommonParams:
     params.port = port
     params.offline = True
     params.ui = False
-    params.n_parallel = SLOTS
-    params.n_ctx = SLOTS * CONTEXT_TOKENS
+    params.n_parallel = slots
+    params.n_ctx = slots * CONTEXT_TOKENS
     params.n_predict = LIMIT_TOKENS
     params.cache_ram_mib = 0
     params.cpuparams.n_threads = threads
@@ -102,8 +106,9 @@ def main() -> None:
     """Serve as the environment says."""
     port = int(os.environ["MADANG_LOCAL_MODELS_PORT"])
     folder = Path(os.environ["MADANG_MODELS_DIR"])
-    serve(port, folder, threads=max(1, min(4, len(os.sched_getaffinity(0)))))
+    slots = int(os.environ.get("MADANG_LOCAL_MODEL_SLOTS") or USUAL_SLOTS)
+    serve(port, folder, threads=min(4, len(os.sched_getaffinity(0))), slots=slots)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -246,7 +246,7 @@ def check_port(host: str, port: int) -> None:
 
 
 @contextmanager
-def only_one(data_dir: Path) -> Iterator[None]:
+def only_one(data_dir: Path) -> Generator[None]:
     """Hold the data folder; raises CannotStart, saying where the other one is, when it is held already."""
     try:
         private_folder(data_dir)
