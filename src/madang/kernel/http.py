@@ -196,8 +196,12 @@ class Tracking:
         began = time.perf_counter()
         request_id = _given_id(scope) or uuid4().hex
 
+        started = False
+
         async def tracked(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 took = time.perf_counter() - began
                 message["headers"] = [
                     *message["headers"],
@@ -214,7 +218,12 @@ class Tracking:
             await send(message)
 
         with log.bind(request_id=request_id):
-            await self._app(scope, receive, tracked)
+            try:
+                await self._app(scope, receive, tracked)
+            except Exception as error:
+                if started:
+                    raise
+                await problem_response(_unexpected(error))(scope, receive, tracked)
 
 
 def _given_id(scope: Scope) -> str | None:
@@ -298,21 +307,18 @@ def _handle_errors(app: FastAPI) -> None:
         logger.warning("service_away", error=str(error).splitlines()[0])
         return problem_response(_away(error))
 
-    async def on_unexpected(_request: Request, error: Exception) -> JSONResponse:
-        return problem_response(_unexpected(error))
-
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(StarletteHTTPException, on_http)
     for away in (OperationalError, InterfaceError, PoolTimeoutError, ValkeyConnectionError, ValkeyTimeoutError):
         app.add_exception_handler(away, on_away)
-    app.add_exception_handler(Exception, on_unexpected)
 
 
 def _methods(request: Request) -> set[str]:
     """Every method that this address takes; a route on its own knows only about itself."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
-    taken = [path for path in paths if compile_path(path)[0].match(request.url.path)]
+    here = request.url.path
+    taken = [here] if here in paths else [path for path in paths if compile_path(path)[0].match(here)]
     return {method.upper() for path in taken for method in paths[path]}
 
 

@@ -53,7 +53,7 @@ async def delete_session(house: House, who: Principal, session_id: UUID) -> None
 
 def clean_title(title: str) -> str:
     """A title on one line. Raises Invalid (`title_empty`)."""
-    text = " ".join(title.split())[:LONGEST_TITLE]
+    text = " ".join(title.replace("\x00", "").split())[:LONGEST_TITLE]
     if not text:
         raise Invalid("title_empty", "Give the conversation a name.")
     return text
