@@ -32,10 +32,10 @@ export function ageOf(iso: string, now = new Date()): Age {
   return at >= midnight - 6 * 86_400_000 ? "week" : "older";
 }
 
-/** "1.2 MB" in the given language. */
+/** "1.2 MB" in the given language; never smaller than a tenth of a kilobyte. */
 export function fileSize(bytes: number, language: string): string {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
-  const power = bytes < 1 ? 0 : Math.min(3, Math.floor(Math.log10(bytes) / 3));
-  const unit = units[power] ?? "byte";
-  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: power === 0 ? "narrow" : "short", maximumFractionDigits: power > 1 ? 1 : 0 }).format(bytes / 1000 ** power);
+  const units = ["kilobyte", "megabyte", "gigabyte"] as const;
+  const power = Math.min(2, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3) - 1));
+  const format = new Intl.NumberFormat(language, { style: "unit", unit: units[power] ?? "gigabyte", unitDisplay: "short", maximumFractionDigits: 1 });
+  return format.format(Math.max(0.1, bytes / 1000 ** (power + 1)));
 }

@@ -1,4 +1,4 @@
-import { type FormEvent, type ReactNode, useState } from "react";
+import { type SyntheticEvent, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { codeOf } from "@/kernel/api/problem";
 import { signIn } from "@/kernel/auth";
@@ -70,7 +70,7 @@ function AccountForm({ fields, submit, onSubmit }: AccountFormProps) {
   const [busy, setBusy] = useState(false);
   const fresh = fields.length > 2;
 
-  const send = async (event: FormEvent) => {
+  const send = async (event: SyntheticEvent) => {
     event.preventDefault();
     const empty = fields.filter((field) => values[field].trim() === "");
     setFaults(Object.fromEntries(empty.map((field) => [field, t(MISSING[field])])));

@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { api, body } from "@/kernel/api/client";
 import type { paths } from "@/kernel/api/schema";
-import { chooseLanguage, type Language } from "@/kernel/i18n";
+import { chooseLanguage } from "@/kernel/i18n";
 import { queries } from "@/kernel/query";
 import { chooseTheme } from "@/kernel/theme";
 
@@ -27,7 +27,7 @@ export function usePreferences() {
 /** What this account chose before wins over what this browser remembers. */
 async function loadPreferences(): Promise<Preferences> {
   const kept = await body(api.GET("/api/v1/users/me/preferences"));
-  if (kept.language !== null) await chooseLanguage(kept.language as Language);
+  if (kept.language !== null) await chooseLanguage(kept.language);
   chooseTheme(kept.theme);
   return kept;
 }
@@ -40,7 +40,7 @@ export function useChoose() {
       const after = { ...before, ...change };
       queries.setQueryData(["preferences"], after);
       if (change.theme !== undefined) chooseTheme(change.theme);
-      if (change.language) await chooseLanguage(change.language as Language);
+      if (change.language) await chooseLanguage(change.language);
       try {
         await body(api.PUT("/api/v1/users/me/preferences", { body: after }));
       } catch (error) {

@@ -59,20 +59,26 @@ export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: A
           <Markdown text={view.text} streaming={streaming} citations={view.citations} onOpen={open} />
         </Suspense>
       )}
-      {view.status === "complete" && view.text === "" && <p className="text-ink-3">{t("chat.noAnswer")}</p>}
       {view.reconnecting && (
         <p role="status" className="flex items-center gap-2 text-sm text-ink-3">
           <span className="size-2 animate-breathe rounded-full bg-danger" />
           {t("chat.reconnecting")}
         </p>
       )}
-      {view.status === "stopped" && <p className="text-sm text-ink-3">{t("chat.stopped")}</p>}
-      {view.status === "failed" && <FailedAnswer code={view.error ?? "run_failed"} onRetry={last ? onRetry : null} />}
+      <Outcome view={view} onRetry={last ? onRetry : null} />
       {!streaming && <Sources citations={view.citations} onOpen={open} />}
       {!streaming && <Foot message={message} view={view} last={last} onRetry={onRetry} />}
     </article>
   );
 });
+
+/** How it ended, when it did not simply end well. */
+function Outcome({ view, onRetry }: { view: View; onRetry: (() => void) | null }) {
+  const { t } = useTranslation();
+  if (view.status === "failed") return <FailedAnswer code={view.error ?? "run_failed"} onRetry={onRetry} />;
+  if (view.status === "stopped") return <p className="text-sm text-ink-3">{t("chat.stopped")}</p>;
+  return view.status === "complete" && view.text === "" ? <p className="text-ink-3">{t("chat.noAnswer")}</p> : null;
+}
 
 const STEPS = new Set(["queued", "started", "decide", "retrieve", "answer", "resumed"] as const);
 type Known = typeof STEPS extends Set<infer S> ? S : never;
@@ -138,7 +144,7 @@ function Foot({ message, view, last, onRetry }: { message: Message; view: View; 
     <footer className="-ml-2 flex min-h-9 flex-wrap items-center gap-x-1 text-sm text-ink-3">
       {view.text !== "" && <IconButton icon="copy" size={16} label={t("chat.copyAnswer")} onClick={() => void copy()} />}
       {last && view.status !== "failed" && <IconButton icon="retry" size={16} label={t("chat.regenerate")} onClick={onRetry} />}
-      {small && view.text !== "" && <span className="ml-1">{t("chat.small")}</span>}
+      {small && view.text !== "" && <span className="ml-2">{t("chat.small")}</span>}
       {view.usage && (
         <span className={cx("ml-auto hidden tabular-nums opacity-0 transition-opacity group-focus-within:opacity-100 group-hover:opacity-100 md:inline")}>
           {t("chat.tokens", { input: number.format(view.usage.input_tokens), output: number.format(view.usage.output_tokens) })}

@@ -39,8 +39,9 @@ export function fillDraft(name: string, text: string): void {
   document.querySelector<HTMLTextAreaElement>("#composer")?.focus();
 }
 
-/** Enter belongs to the input method while it composes a syllable; 229 is how Safari says so. */
+/** Enter belongs to the input method while it composes a syllable. */
 function composing(event: KeyboardEvent): boolean {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- Safari ends the composition first and tells only by 229
   return event.nativeEvent.isComposing || event.nativeEvent.keyCode === 229;
 }
 
@@ -109,11 +110,13 @@ export function Composer({ name, answering, onSend, onStop, onUpload }: Composer
 
 function useHeight(area: React.RefObject<HTMLTextAreaElement | null>, text: string): void {
   useLayoutEffect(() => {
-    const element = area.current;
-    if (!element) return;
-    element.style.height = "auto";
-    element.style.height = `${element.scrollHeight}px`;
+    if (area.current) fit(area.current);
   }, [area, text]);
+}
+
+function fit(element: HTMLTextAreaElement): void {
+  element.style.height = "auto";
+  element.style.height = `${element.scrollHeight}px`;
 }
 
 interface FilterProps {

@@ -36,7 +36,12 @@ export function Conversation({ id, onUpload, onNew }: ConversationProps) {
       toast(sayError(codeOf(error)), { danger: true });
     });
   };
-  const again = useCallback((messageId: string) => askAgain(id, messageId).catch((error: unknown) => toast(sayError(codeOf(error)), { danger: true })), [id]);
+  const again = useCallback(
+    (messageId: string) => {
+      askAgain(id, messageId).catch((error: unknown) => toast(sayError(codeOf(error)), { danger: true }));
+    },
+    [id],
+  );
   const open = useCallback((messageId: string, citation: Citation) => setSource({ key: `${messageId}.${citation.number}`, ...citation }), [setSource]);
 
   if (query.error instanceof Problem && [404, 422].includes(query.error.status)) {
@@ -107,7 +112,8 @@ function Thread({ messages, waiting, onOpen, onRetry }: ThreadProps) {
   const sending = waiting.length;
   useEffect(() => {
     if (sending > 0) toEnd();
-  }, [sending, toEnd]);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- a new question scrolls, a new drawing does not
+  }, [sending]);
   return (
     <div className="relative min-h-0 flex-1">
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}

@@ -1,4 +1,4 @@
-import { type RefObject, useCallback, useEffect, useRef, useState } from "react";
+import { type RefObject, useEffect, useRef, useState } from "react";
 
 const NEAR = 96;
 
@@ -6,10 +6,10 @@ const NEAR = 96;
 export function useStick(box: RefObject<HTMLElement | null>, content: RefObject<HTMLElement | null>): { away: boolean; toEnd: () => void } {
   const [away, setAway] = useState(false);
   const sticking = useRef(true);
-  const toEnd = useCallback(() => {
+  const toEnd = () => {
     sticking.current = true;
     box.current?.scrollTo({ top: box.current.scrollHeight });
-  }, [box]);
+  };
   useEffect(() => {
     const element = box.current;
     const inner = content.current;

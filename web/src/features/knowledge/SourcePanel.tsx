@@ -21,7 +21,9 @@ export function SourcePanel({ source, onClose }: { source: Source; onClose: () =
   const [page, setPage] = useState(cited);
   const pages = useDocument(source.document_id).data?.pages ?? cited;
   const panel = useRef<HTMLElement>(null);
-  useEffect(() => panel.current?.focus(), []);
+  useEffect(() => {
+    panel.current?.focus();
+  }, []);
   return (
     // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- Escape closes from anywhere inside
     <aside
@@ -85,7 +87,9 @@ function Marked({ text, snippet }: { text: string; snippet: string | null }) {
   const { t } = useTranslation();
   const mark = useRef<HTMLElement>(null);
   const place = snippet === null ? null : locate(text, snippet);
-  useEffect(() => mark.current?.scrollIntoView({ block: "center" }), []);
+  useEffect(() => {
+    mark.current?.scrollIntoView({ block: "center" });
+  }, []);
   return (
     <>
       {snippet !== null && place === null && <Quote note={t("sources.notFound")} quote={snippet} />}

@@ -61,5 +61,5 @@ export function useRetryDocument() {
 /** The original file, as something that a new tab can show. The caller's click must open the tab. */
 export async function originalUrl(id: string): Promise<string> {
   const blob = await body(api.GET("/api/v1/documents/{id}/file", { params: { path: { id } }, parseAs: "blob" }));
-  return URL.createObjectURL(blob as unknown as Blob);
+  return URL.createObjectURL(blob);
 }

@@ -145,7 +145,7 @@ const effects: Readonly<Record<string, Effect | undefined>> = {
   },
   "run.failed": (state, data) => {
     state.phase = "failed";
-    state.error = { code: String(data["code"]), message: String(data["message"] ?? "") };
+    state.error = { code: String(data["code"]), message: typeof data["message"] === "string" ? data["message"] : "" };
   },
   "run.cancelled": (state, data) => {
     state.phase = "cancelled";

@@ -45,15 +45,12 @@ export async function* follow(runId: string, signal: AbortSignal, from: Open = o
       const chunks = await from(runId, state.seq, signal);
       if (failures > 0) yield { state, link: "live" };
       for await (const batch of serverEvents(chunks)) {
-        const events = batch.map(parse).filter((event) => event !== null);
-        state = reduce(state, events);
+        state = reduce(state, batch.map(parse).filter(isEvent));
         failures = 0;
-        const ended = ENDED.has(state.phase);
-        yield { state, link: ended ? "ended" : "live" };
-        if (ended) return;
+        yield { state, link: linkOf(state) };
+        if (ENDED.has(state.phase)) return;
       }
     } catch (error) {
-      if (signal.aborted) return;
       if (hopeless(error)) {
         yield { state, link: "lost" };
         return;
@@ -63,4 +60,12 @@ export async function* follow(runId: string, signal: AbortSignal, from: Open = o
     await pause(backoff(failures), signal);
     failures += 1;
   }
+}
+
+function isEvent(event: RunEvent | null): event is RunEvent {
+  return event !== null;
+}
+
+function linkOf(state: RunState): Following["link"] {
+  return ENDED.has(state.phase) ? "ended" : "live";
 }

@@ -48,10 +48,12 @@ export async function chooseLanguage(language: Language): Promise<void> {
   announce(language);
 }
 
+// Codes come from the server, so their keys are not known to the compiler.
+const has = i18next.exists.bind(i18next) as unknown as (key: string) => boolean;
+const say = i18next.t.bind(i18next) as unknown as (key: string) => string;
+
 /** What to say about a refusal: the catalogue's words for its code, or the general ones with the code named. */
 export function sayError(code: string): string {
   const key = `errors.${code}`;
-  return i18next.exists(key) ? i18next.t(key as "errors.network") : i18next.t("errors.unknown", { code });
+  return has(key) ? say(key) : i18next.t("errors.unknown", { code });
 }
-
-export const text = i18next;

@@ -1,4 +1,4 @@
-import { type ReactNode, type RefObject, useEffect, useId, useRef } from "react";
+import { createContext, type ReactNode, type RefObject, useEffect, useId, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Button } from "./Button";
 import { cx } from "./classes";
@@ -12,18 +12,23 @@ interface DialogProps {
   children: ReactNode;
 }
 
+/** The dialog around, if any: what opens over it must be drawn inside of it, because all outside is inert. */
+export const DialogContext = createContext<HTMLElement | null>(null);
+
 /** The browser's own modal dialog: focus stays inside and comes back, Escape closes, what is behind is inert. */
 export function Dialog({ open, onClose, label, labelledBy, className, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
+  const [element, setElement] = useState<HTMLElement | null>(null);
   useEffect(() => {
     const dialog = ref.current;
+    setElement(dialog);
     if (open && dialog && !dialog.open) dialog.showModal();
     if (!open && dialog?.open) dialog.close();
   }, [open]);
   useOutside(ref, onClose);
   return (
     <dialog ref={ref} onClose={onClose} aria-label={label} aria-labelledby={labelledBy} className={cx("text-ink", className)}>
-      {open && children}
+      {open && <DialogContext value={element}>{children}</DialogContext>}
     </dialog>
   );
 }

@@ -13,10 +13,10 @@ interface FieldProps extends ComponentProps<"input"> {
 }
 
 export function Field({ label, hint, error, type, ...rest }: FieldProps) {
-  const { t } = useTranslation();
   const id = useId();
   const [shown, setShown] = useState(false);
   const secret = type === "password";
+  const note = error ?? hint;
   return (
     <div className="flex flex-col gap-1">
       <label htmlFor={id} className="text-sm font-medium text-ink-2">
@@ -28,20 +28,23 @@ export function Field({ label, hint, error, type, ...rest }: FieldProps) {
           {...rest}
           type={secret && shown ? "text" : type}
           aria-invalid={error !== undefined}
-          aria-describedby={error !== undefined || hint !== undefined ? `${id}-note` : undefined}
+          aria-describedby={note === undefined ? undefined : `${id}-note`}
           className={cx(INPUT, secret && "pr-11", error === undefined ? "border-line-strong/60 hover:border-line-strong" : "border-danger")}
         />
-        {secret && (
-          <IconButton icon="eye" label={shown ? t("auth.hide") : t("auth.show")} aria-pressed={shown} onClick={() => setShown(!shown)} className="absolute top-1 right-1" />
-        )}
+        {secret && <Eye shown={shown} onToggle={() => setShown(!shown)} />}
       </div>
-      {(error ?? hint) !== undefined && (
+      {note !== undefined && (
         <p id={`${id}-note`} className={cx("text-sm", error === undefined ? "text-ink-3" : "text-danger")}>
-          {error ?? hint}
+          {note}
         </p>
       )}
     </div>
   );
+}
+
+function Eye({ shown, onToggle }: { shown: boolean; onToggle: () => void }) {
+  const { t } = useTranslation();
+  return <IconButton icon="eye" label={shown ? t("auth.hide") : t("auth.show")} aria-pressed={shown} onClick={onToggle} className="absolute top-1 right-1" />;
 }
 
 interface SearchProps {

@@ -1,6 +1,7 @@
 import { DropdownMenu } from "radix-ui";
-import type { ReactNode } from "react";
+import { type ReactNode, use } from "react";
 import { cx } from "./classes";
+import { DialogContext } from "./Dialog";
 import { Icon, type IconName } from "./Icon";
 
 const ITEM = "flex cursor-pointer items-center gap-3 rounded-sm px-3 py-2 outline-none select-none data-[highlighted]:bg-sunk";
@@ -10,7 +11,7 @@ export function Menu({ trigger, align = "end", side = "bottom", wide = false, ch
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={use(DialogContext)}>
         <DropdownMenu.Content
           align={align}
           side={side}

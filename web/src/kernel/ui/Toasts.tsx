@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { createStore, useStore } from "@/kernel/store";
 import { IconButton } from "./Button";
@@ -27,8 +28,14 @@ function dismiss(id: number): void {
 export function Toasts() {
   const { t } = useTranslation();
   const all = useStore(toasts);
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // Shown anew, it stands above a dialog that opened meanwhile.
+    place.current?.hidePopover();
+    if (all.length > 0) place.current?.showPopover();
+  }, [all]);
   return (
-    <div role="status" aria-live="polite" className="pointer-events-none fixed inset-x-0 bottom-6 z-50 flex flex-col items-center gap-2 px-4">
+    <div ref={place} popover="manual" role="status" aria-live="polite" className="pointer-events-none fixed inset-x-0 top-auto bottom-6 m-0 w-full border-0 bg-transparent text-ink open:flex flex-col items-center gap-2 px-4">
       {all.map((one) => (
         <div key={one.id} className={cx("pointer-events-auto flex max-w-form animate-rise items-center gap-2 rounded-md border bg-raised py-1 pr-1 pl-4 shadow-pop", one.danger ? "border-danger text-danger" : "border-line")}>
           <span className="py-1">{one.text}</span>

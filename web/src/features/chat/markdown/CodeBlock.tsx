@@ -2,6 +2,7 @@ import { isValidElement, memo, type ReactNode, useEffect, useState } from "react
 import { useTranslation } from "react-i18next";
 import { copyText } from "@/kernel/copy";
 import { IconButton } from "@/kernel/ui";
+import { Formula } from "./Formula";
 import { lazily } from "./lazily";
 
 const useHighlighter = lazily(() => import("./highlighter"));
@@ -15,6 +16,7 @@ function contents(node: ReactNode): { code: string; language: string } {
 
 export function CodeBlock({ children }: { children: ReactNode }) {
   const { code, language } = contents(children);
+  if (language === "math") return <Formula tex={code} display />;
   return <Code code={code} language={language} />;
 }
 

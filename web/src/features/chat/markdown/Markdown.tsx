@@ -1,4 +1,4 @@
-import { createContext, memo, use, useMemo, useRef, type ComponentProps, type ReactNode } from "react";
+import { createContext, memo, use, useMemo, useState, type ComponentProps, type ReactNode } from "react";
 import ReactMarkdown, { type Components, type Options } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import remarkMath from "remark-math";
@@ -8,8 +8,8 @@ import { cx } from "@/kernel/ui";
 import { type Blocks, divide, NO_BLOCKS } from "./blocks";
 import { CITE, remarkCitations } from "./citations";
 import { CodeBlock } from "./CodeBlock";
-import { lazily } from "./lazily";
-import { hasMaths, prepareMaths } from "./maths";
+import { Formula } from "./Formula";
+import { prepareMaths } from "./maths";
 
 interface Sources {
   citations: readonly Citation[];
@@ -18,7 +18,6 @@ interface Sources {
 
 const SourcesContext = createContext<Sources>({ citations: [], onOpen: () => undefined });
 const REMARK: NonNullable<Options["remarkPlugins"]> = [remarkGfm, remarkMath, remarkCitations];
-const useKatex = lazily(() => import("./maths.plugin"));
 
 interface MarkdownProps extends Sources {
   text: string;
@@ -43,20 +42,17 @@ export const Markdown = memo(function Markdown({ text, streaming, citations, onO
 });
 
 function useBlocks(text: string): Blocks {
-  const kept = useRef(NO_BLOCKS);
-  return useMemo(() => {
-    // eslint-disable-next-line react-hooks/refs -- a cache of a pure function: any former value gives the same blocks
-    kept.current = divide(kept.current, text);
-    return kept.current;
-  }, [text]);
+  const [kept, setKept] = useState(() => ({ text, blocks: divide(NO_BLOCKS, text) }));
+  if (kept.text === text) return kept.blocks;
+  const next = { text, blocks: divide(kept.blocks, text) };
+  setKept(next);
+  return next.blocks;
 }
 
 const Block = memo(function Block({ text, growing }: { text: string; growing: boolean }) {
-  const katex = useKatex(hasMaths(text));
-  const rehype = useMemo(() => (katex ? [[katex, { throwOnError: false, output: "htmlAndMathml" }] as [typeof katex, object]] : []), [katex]);
   return (
     <div className={cx("prose-block", growing && "min-h-7")}>
-      <ReactMarkdown remarkPlugins={REMARK} rehypePlugins={rehype} components={COMPONENTS}>
+      <ReactMarkdown remarkPlugins={REMARK} components={COMPONENTS}>
         {text}
       </ReactMarkdown>
     </div>
@@ -98,6 +94,7 @@ function Picture({ src, alt }: ComponentProps<"img">) {
 const COMPONENTS: Components = {
   a: ({ href, children }) => <Anchor href={href ?? ""}>{children}</Anchor>,
   img: ({ src, alt }) => <Picture src={src} alt={alt} />,
+  code: ({ className, children }) => (className?.includes("math-inline") === true && typeof children === "string" ? <Formula tex={children} display={false} /> : <code className={className}>{children}</code>),
   pre: ({ children }) => <CodeBlock>{children}</CodeBlock>,
   table: ({ children }) => (
     <div className="table-scroll">

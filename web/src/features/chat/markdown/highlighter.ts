@@ -25,5 +25,5 @@ const lowlight = createLowlight({ bash, c, cpp, css, diff, go, java, javascript,
 /** Coloured code, or the code as it is in a language that is not known. */
 export default function highlight(code: string, language: string): ReactNode {
   if (!lowlight.registered(language)) return code;
-  return toJsxRuntime(lowlight.highlight(language, code), { Fragment, jsx, jsxs });
+  return toJsxRuntime(lowlight.highlight(language, code), { Fragment, jsx, jsxs }) as ReactNode;
 }

@@ -1,10 +1,5 @@
 const PIECES = /(```[\s\S]*?(?:```|$)|~~~[\s\S]*?(?:~~~|$)|`[^`\n]*`)|\\\[([\s\S]*?)\\\]|\\\(([^\n]*?)\\\)|\$\$([\s\S]*?)\$\$|\\\$|\$(?=[^\s$])([^$\n]*[^\s$\\])\$(?!\d)|\$/g;
 
-/** True when there is anything for KaTeX in a text that `prepareMaths` returned. */
-export function hasMaths(text: string): boolean {
-  return /(^|[^\\])\$/.test(text);
-}
-
 /**
  * Brings the ways in which models write formulas, `\(…\)`, `\[…\]`, `$…$` and `$$…$$`, to the two that the Markdown
  * parser reads. A dollar that is money ($5 and $10) stays a dollar, and code stays as it is.

@@ -1,4 +1,0 @@
-import "katex/dist/katex.min.css";
-import rehypeKatex from "rehype-katex";
-
-export default rehypeKatex;
