@@ -28,6 +28,7 @@ from madang.features.providers.service.models import (
     list_models,
     model_info,
 )
+from madang.features.providers.service.reach import answers
 from madang.features.providers.service.streaming import stream_chat
 from madang.features.providers.service.tokens import estimate_tokens, estimate_usage
 
@@ -52,6 +53,7 @@ __all__ = [
     "ToolCall",
     "ToolCallPart",
     "Usage",
+    "answers",
     "chat_model",
     "default_embedding_model",
     "default_model",

@@ -40,7 +40,7 @@ def upgrade() -> None:
     )
     op.execute('ALTER TABLE "user".runs ALTER COLUMN log SET STORAGE EXTERNAL')
     op.execute('CREATE INDEX ix_runs_account_id ON "user".runs (account_id)')
-    op.execute('CREATE INDEX ix_runs_lease ON "user".runs (lease_expires_at) WHERE status = \'running\'')
+    op.execute("CREATE INDEX ix_runs_lease ON \"user\".runs (lease_expires_at) WHERE status = 'running'")
     for statement in owner_policy("user.runs"):
         op.execute(statement)
 

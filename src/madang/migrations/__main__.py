@@ -1,0 +1,28 @@
+"""`madang migrate`: bring the database, LangGraph's part included, to this version."""
+
+import asyncio
+import os
+import sys
+
+import psycopg
+
+from madang.features.agents.public import prepare_checkpoints
+from madang.migrations import HEAD, revision_of, upgrade
+
+
+def main() -> None:
+    """Migrate the database of `MADANG_OWNER_DATABASE_URL` or `DATABASE_URL`."""
+    url = os.environ.get("MADANG_OWNER_DATABASE_URL") or os.environ.get("DATABASE_URL")
+    if not url:
+        sys.exit("Set DATABASE_URL, or MADANG_OWNER_DATABASE_URL if the tables have another owner, and run this again.")
+    try:
+        if revision_of(url) == HEAD:
+            return
+        asyncio.run(prepare_checkpoints(url))
+        upgrade(url)
+    except psycopg.Error as error:
+        sys.exit(f"The database could not be brought to this version: {error}")
+
+
+if __name__ == "__main__":
+    main()
