@@ -74,7 +74,7 @@ def scheduler() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database to this version. Needs DATABASE_URL or MADANG_OWNER_DATABASE_URL of the tables' owner."""
-    _become("madang.migrations")
+    _become("madang.migrations.__main__")
 
 
 @main.command(hidden=True)

@@ -42,7 +42,7 @@ class LocalSettings(BaseSettings):
         default=120, gt=0, le=3600, description="How long `madang up` waits for each part before it gives up."
     )
     stop_seconds: float = Field(
-        default=5, gt=0, le=300, description="How long each part may take to end well before it is killed."
+        default=6, gt=0, le=300, description="How long each part may take to end well before it is killed."
     )
 
     @property

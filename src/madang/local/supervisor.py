@@ -15,6 +15,7 @@ from madang.local.child import LOG_BYTES, Child, ChildError, end_leftover, read_
 from madang.local.words import say
 
 HEALTHY_SECONDS = 60.0
+FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
 EARLY_ENDS = 3
 POLL_SECONDS = 0.03
@@ -105,7 +106,7 @@ class Supervisor:
             lived = time.monotonic() - kept.started
             failures = 0 if lived > HEALTHY_SECONDS else failures + 1
             kept.early_ends += 1
-            delay = min(LONGEST_DELAY, 2.0 ** (failures - 1)) if failures else 0.0
+            delay = delay_after(failures)
             self.tell(say("restart", name=kept.child.name, reason=reason, delay=f"{delay:.0f}", log=kept.child.log))
             await asyncio.sleep(delay)
             await self._start_once(kept)
@@ -122,6 +123,11 @@ class Supervisor:
             child.kill()
         kill_group(child)
         kept.note.unlink(missing_ok=True)
+
+
+def delay_after(failures: int) -> float:
+    """Seconds to wait after so many ends in short order: none, 1, 2, 4 … 30."""
+    return min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (failures - 1)) if failures else 0.0
 
 
 async def ended(child: Child) -> str:
