@@ -276,8 +276,9 @@ def _document(app: FastAPI) -> None:
             schemas.pop(unused, None)
         for operation in (operation for path in schema["paths"].values() for operation in path.values()):
             undecodable = [400] if "requestBody" in operation else []
-            always = {str(status): response for status, response in problems(*undecodable).items()}
-            operation["responses"].update(always)
+            operation["responses"].pop("422", None)
+            for status, response in problems(*undecodable).items():
+                operation["responses"].setdefault(str(status), response)
         return schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema

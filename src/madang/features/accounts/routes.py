@@ -185,7 +185,7 @@ async def list_invites(tx: ReadTx, who: Who, cursor: UUID | None = None, limit: 
     return Page(items=found[:limit], next_cursor=_next([one.id for one in found], limit))
 
 
-@auth.delete("/invites/{invite_id}", status_code=204, responses=problems(401, 403, 404))
+@auth.delete("/invites/{invite_id:uuid}", status_code=204, responses=problems(401, 403, 404))
 async def withdraw_invite(tx: WriteTx, who: Who, invite_id: UUID) -> None:
     """End a registration code, for supervisors."""
     await invites.withdraw(tx, who, invite_id)
@@ -214,20 +214,20 @@ async def put_preferences(tx: WriteTx, who: Who, body: PreferencesBody) -> Prefe
     return await people.prefer(tx, who, wanted)
 
 
-@users.get("/{user_id}", responses=problems(401, 404))
+@users.get("/{user_id:uuid}", responses=problems(401, 404))
 async def get_user(house: HouseDep, who: Who, user_id: UUID) -> User:
     """Show oneself, or anybody to a supervisor."""
     async with house.db.transaction() as tx:
         return _user(await people.get(tx, who, user_id))
 
 
-@users.put("/{user_id}", responses=problems(401, 403, 404, 409))
+@users.put("/{user_id:uuid}", responses=problems(401, 403, 404, 409))
 async def put_user(house: HouseDep, who: Who, user_id: UUID, body: UserBody) -> User:
     """Change one's own name; a supervisor changes anybody's, and disables and enables accounts."""
     return _user(await people.change(house, who, user_id, name=body.name, is_disabled=body.is_disabled))
 
 
-@users.delete("/{user_id}", status_code=204, responses=problems(401, 404, 409))
+@users.delete("/{user_id:uuid}", status_code=204, responses=problems(401, 404, 409))
 async def delete_user(house: HouseDep, who: Who, user_id: UUID) -> None:
     """Delete one's own account, or anybody's as a supervisor. All its sign-ins end."""
     await people.remove(house, who, user_id)

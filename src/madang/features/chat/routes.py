@@ -146,13 +146,13 @@ def _session_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
     return at, last_id
 
 
-@router.get("/sessions/{session_id}", responses=problems(401, 404))
+@router.get("/sessions/{session_id:uuid}", responses=problems(401, 404))
 async def get_session(session_id: UUID, tx: ReadTx, who: Who) -> SessionBody:
     """One conversation."""
     return _session(await own_session(tx, who, session_id))
 
 
-@router.put("/sessions/{session_id}", responses=problems(401, 404))
+@router.put("/sessions/{session_id:uuid}", responses=problems(401, 404))
 async def rename_session(session_id: UUID, body: SessionChange, tx: WriteTx, who: Who) -> SessionBody:
     """Rename a conversation."""
     session = await own_session(tx, who, session_id, lock=True)
@@ -160,13 +160,13 @@ async def rename_session(session_id: UUID, body: SessionChange, tx: WriteTx, who
     return _session(session)
 
 
-@router.delete("/sessions/{session_id}", status_code=204, responses=problems(401, 404))
+@router.delete("/sessions/{session_id:uuid}", status_code=204, responses=problems(401, 404))
 async def delete_session(session_id: UUID, house: HouseDep, who: Who) -> None:
     """Delete a conversation with all its messages; an answer that is being written is stopped."""
     await service.delete_session(house, who, session_id)
 
 
-@router.get("/sessions/{session_id}/messages", responses=problems(400, 401, 404))
+@router.get("/sessions/{session_id:uuid}/messages", responses=problems(400, 401, 404))
 async def get_messages(
     session_id: UUID, tx: ReadTx, who: Who, cursor: str | None = None, limit: Limit = 100
 ) -> Page[MessageBody]:
@@ -178,7 +178,7 @@ async def get_messages(
     return Page(items=await _messages(tx, page), next_cursor=more)
 
 
-@router.post("/sessions/{session_id}/messages", status_code=202, responses=problems(401, 404, 409))
+@router.post("/sessions/{session_id:uuid}/messages", status_code=202, responses=problems(401, 404, 409))
 async def post_message(
     session_id: UUID, body: NewMessage, house: HouseDep, tx: WriteTx, who: Who, key: Key = None
 ) -> AcceptedBody:
@@ -187,7 +187,9 @@ async def post_message(
     return _accepted(await service.ask(house, tx, who, session_id, question, key))
 
 
-@router.post("/sessions/{session_id}/messages/{message_id}/retry", status_code=202, responses=problems(401, 404, 409))
+@router.post(
+    "/sessions/{session_id:uuid}/messages/{message_id:uuid}/retry", status_code=202, responses=problems(401, 404, 409)
+)
 async def retry_message(session_id: UUID, message_id: UUID, house: HouseDep, tx: WriteTx, who: Who) -> AcceptedBody:
     """Have a question answered again; the new answer replaces the old one."""
     return _accepted(await service.ask_again(house, tx, who, session_id, message_id))
@@ -198,7 +200,7 @@ async def retry_message(session_id: UUID, message_id: UUID, house: HouseDep, tx:
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "The answer's events; see `GET /runs/{run_id}/events`.",
+            "description": "The answer's events; see `GET /runs/{run_id:uuid}/events`.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         **problems(401, 404, 409),

@@ -167,13 +167,13 @@ async def search(
     return Hits(items=[Hit.model_validate(passage, from_attributes=True) for passage in found])
 
 
-@documents.get("/{document_id}", responses=problems(401, 404, 422), summary="Look at a document")
+@documents.get("/{document_id:uuid}", responses=problems(401, 404, 422), summary="Look at a document")
 async def get_document(tx: ReadTx, who: Who, document_id: UUID) -> Document:
     """One of your documents."""
     return _document(await document_of(tx, who, document_id))
 
 
-@documents.get("/{document_id}/pages", responses=problems(401, 404, 422), summary="Read a document")
+@documents.get("/{document_id:uuid}/pages", responses=problems(401, 404, 422), summary="Read a document")
 async def list_pages(
     tx: ReadTx, who: Who, document_id: UUID, cursor: Position = 0, limit: Limit = 20
 ) -> Page[DocumentPage]:
@@ -183,14 +183,14 @@ async def list_pages(
     return Page(items=items, next_cursor=str(items[-1].number) if len(found) > limit else None)
 
 
-@documents.get("/{document_id}/pages/{number}", responses=problems(401, 404, 422), summary="Read a page")
+@documents.get("/{document_id:uuid}/pages/{number}", responses=problems(401, 404, 422), summary="Read a page")
 async def get_page(tx: ReadTx, who: Who, document_id: UUID, number: Number) -> DocumentPage:
     """One page."""
     page = await service.page_of(tx, who, document_id, number)
     return DocumentPage(number=page.number, text=page.text)
 
 
-@documents.get("/{document_id}/chunks", responses=problems(401, 404, 422), summary="List passages")
+@documents.get("/{document_id:uuid}/chunks", responses=problems(401, 404, 422), summary="List passages")
 async def list_chunks(tx: ReadTx, who: Who, document_id: UUID, cursor: Position = -1, limit: Limit = 50) -> Page[Chunk]:
     """The passages that the document was cut to, in order."""
     found = await service.chunks_of(tx, who, document_id, after=cursor, limit=limit + 1)
@@ -199,7 +199,7 @@ async def list_chunks(tx: ReadTx, who: Who, document_id: UUID, cursor: Position 
 
 
 @documents.get(
-    "/{document_id}/file",
+    "/{document_id:uuid}/file",
     response_class=StreamingResponse,
     responses=problems(401, 404, 422) | {200: ORIGINAL},
     summary="Download the original",
@@ -219,14 +219,16 @@ async def download(house: HouseDep, who: Who, document_id: UUID) -> StreamingRes
 
 
 @documents.post(
-    "/{document_id}/retry", status_code=202, responses=problems(401, 404, 409, 422), summary="Try a document again"
+    "/{document_id:uuid}/retry", status_code=202, responses=problems(401, 404, 409, 422), summary="Try a document again"
 )
 async def retry(tx: WriteTx, who: Who, document_id: UUID) -> Document:
     """Have a document that failed read again."""
     return _document(await service.retry_document(tx, who, document_id))
 
 
-@documents.delete("/{document_id}", status_code=204, responses=problems(401, 404, 422), summary="Delete a document")
+@documents.delete(
+    "/{document_id:uuid}", status_code=204, responses=problems(401, 404, 422), summary="Delete a document"
+)
 async def delete(tx: WriteTx, who: Who, document_id: UUID) -> None:
     """Delete a document with its passages and its file."""
     await service.delete_document(tx, who, document_id)

@@ -72,13 +72,13 @@ class CancelBody(BaseModel):
     receipt: UsageBody | None
 
 
-@router.get("/{run_id}", responses=problems(401, 404))
+@router.get("/{run_id:uuid}", responses=problems(401, 404))
 async def get_run(run_id: UUID, tx: ReadTx, who: Who) -> RunBody:
     """A run."""
     return _body(await own_run(tx, who, run_id))
 
 
-@router.get("/{run_id}/events", response_class=StreamingResponse, responses={**EVENT_STREAM, **problems(401, 404)})
+@router.get("/{run_id:uuid}/events", response_class=StreamingResponse, responses={**EVENT_STREAM, **problems(401, 404)})
 async def get_events(
     run_id: UUID,
     house: HouseDep,
@@ -97,7 +97,7 @@ async def get_events(
     )
 
 
-@router.post("/{run_id}/cancel", responses=problems(401, 404))
+@router.post("/{run_id:uuid}/cancel", responses=problems(401, 404))
 async def cancel_run(run_id: UUID, house: HouseDep, who: Who) -> CancelBody:
     """Stop a run, wherever it runs; the model's connection is closed at once. Stopping an ended run changes nothing."""
     run = await desk.cancel(house, who, run_id)
