@@ -1,25 +1,41 @@
-"""One linear history of the database, applied by its owner under a lock."""
+"""The history of the database, applied by its owner under a lock.
 
+Madang's own revisions are one line. A product of another package keeps its own in a folder that the entry point group
+`madang.migrations` names; they are a branch that begins at the revision of Madang's that they depend on.
+"""
+
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-HEAD = max(path.stem for path in (Path(__file__).parent / "versions").glob("[0-9]*.py"))
-"""The newest revision; revisions are named by their files, which sort in their order."""
-
 _LOCK = 0x6D61_6461_6E67
 """The advisory lock that keeps processes from migrating side by side."""
 
 
-def revision_of(owner_url: str) -> str | None:
-    """The revision that the database is at, None when it is empty. Raises `psycopg.OperationalError`."""
+def folders() -> tuple[Path, ...]:
+    """Where revisions are: Madang's own first, then those of other packages by name."""
+    outside = sorted(entry_points(group="madang.migrations"), key=lambda entry: entry.name)
+    specs = [find_spec(entry.value) for entry in outside]
+    found = [Path(place) for spec in specs if spec for place in spec.submodule_search_locations or ()]
+    return (Path(__file__).parent / "versions", *found)
+
+
+def heads() -> frozenset[str]:
+    """The newest revision of every folder; revisions are named by their files, which sort in their order."""
+    return frozenset(max(path.stem for path in folder.glob("*[0-9]*.py")) for folder in folders())
+
+
+def revisions_of(owner_url: str) -> frozenset[str]:
+    """The revisions that the database is at, none when it is empty. Raises `psycopg.OperationalError`."""
     with psycopg.connect(owner_url, autocommit=True, connect_timeout=5) as connection:
         known = connection.execute("SELECT to_regclass('supervisor.alembic_version')").fetchone()
         if known is None or known[0] is None:
-            return None
-        row = connection.execute("SELECT version_num FROM supervisor.alembic_version").fetchone()
-        return None if row is None else str(row[0])
+            return frozenset()
+        rows = connection.execute("SELECT version_num FROM supervisor.alembic_version").fetchall()
+        return frozenset(str(row[0]) for row in rows)
 
 
 def upgrade(owner_url: str) -> None:
@@ -29,9 +45,11 @@ def upgrade(owner_url: str) -> None:
 
     with psycopg.connect(owner_url, autocommit=True, connect_timeout=5) as lock:
         lock.execute(sql.SQL("SELECT pg_advisory_lock({})").format(sql.Literal(_LOCK)))
-        if revision_of(owner_url) == HEAD:
+        if revisions_of(owner_url) == heads():
             return
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent))
+        config.set_main_option("path_separator", "newline")
+        config.set_main_option("version_locations", "\n".join(str(folder) for folder in folders()))
         config.attributes["url"] = owner_url
-        command.upgrade(config, "head")
+        command.upgrade(config, "heads")

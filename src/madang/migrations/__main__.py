@@ -7,7 +7,7 @@ import sys
 import psycopg
 
 from madang.features.agents.public import prepare_checkpoints
-from madang.migrations import HEAD, revision_of, upgrade
+from madang.migrations import heads, revisions_of, upgrade
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
     if not url:
         sys.exit("Set DATABASE_URL, or MADANG_OWNER_DATABASE_URL if the tables have another owner, and run this again.")
     try:
-        if revision_of(url) == HEAD:
+        if revisions_of(url) == heads():
             return
         asyncio.run(prepare_checkpoints(url))
         upgrade(url)
