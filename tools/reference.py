@@ -128,7 +128,7 @@ def cli() -> str:
 
     parts = [f"# The command line\n\n{NOTE}\n"]
     for path, command in commands("madang", main):
-        context = click.Context(command, info_name=path)
+        context = click.Context(command, info_name=path, **command.context_settings)
         context.terminal_width = context.max_content_width = 96
         parts.append(f"\n## {path}\n\n```text\n{command.get_help(context)}\n```\n")
     return "".join(parts)
