@@ -55,7 +55,9 @@ def test_a_whole_paragraph_stays_whole(length):
 
 
 def test_a_long_paragraph_is_cut_between_sentences_in_parts_of_about_one_size():
-    paragraph = " ".join(f"이것은 {number}번째 문장으로서 제법 길게 이어지는 이야기를 담고 있다." for number in range(60))
+    paragraph = " ".join(
+        f"이것은 {number}번째 문장으로서 제법 길게 이어지는 이야기를 담고 있다." for number in range(60)
+    )
     chunks = chunk_pages([(1, paragraph)])
     assert len(chunks) >= 3
     assert all(chunk.text.endswith("있다.") for chunk in chunks)

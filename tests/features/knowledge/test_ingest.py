@@ -17,7 +17,9 @@ from madang.features.providers.public import EmbeddingBatch, ModelUnreachable
 from tests.features.knowledge import hostile
 from tests.features.knowledge.library import new_account
 
-BODY = "\n\n".join(f"{number}. " + f"{number}번째 문단은 마당의 규정 {number}조를 설명한다. " * 14 for number in range(9))
+BODY = "\n\n".join(
+    f"{number}. " + f"{number}번째 문단은 마당의 규정 {number}조를 설명한다. " * 14 for number in range(9)
+)
 
 
 class KilledError(BaseException):

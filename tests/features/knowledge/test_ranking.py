@@ -21,10 +21,7 @@ from tests.features.knowledge.library import (
     store_vectors,
 )
 
-VOCABULARY = (
-    "마당 뜰 환불 규정 신청 방법 학교 학생 임명 대통령 아름다운 집을 갔다 1989년 서울 database refund policy running "
-    "server client PostgreSQL 18 vector index of the 한옥에서 문서를 읽는다 검색"
-).split()
+VOCABULARY = ["마당", "뜰", "환불", "규정", "신청", "방법", "학교", "학생", "임명", "대통령", "아름다운", "집을", "갔다", "1989년", "서울", "database", "refund", "policy", "running", "server", "client", "PostgreSQL", "18", "vector", "index", "of", "the", "한옥에서", "문서를", "읽는다", "검색"]
 
 
 def made_up(dice, size):
