@@ -15,6 +15,10 @@ _LOCK = 0x6D61_6461_6E67
 """The advisory lock that keeps processes from migrating side by side."""
 
 
+class UnknownRevisionError(Exception):
+    """The database is at a revision that this installation has not: it is older, or a product is missing."""
+
+
 def folders() -> tuple[Path, ...]:
     """Where revisions are: Madang's own first, then those of other packages by name."""
     outside = sorted(entry_points(group="madang.migrations"), key=lambda entry: entry.name)
@@ -38,18 +42,30 @@ def revisions_of(owner_url: str) -> frozenset[str]:
         return frozenset(str(row[0]) for row in rows)
 
 
+def is_current(owner_url: str) -> bool:
+    """Whether every revision is there; those of a product that was taken away since do not matter."""
+    return heads() <= revisions_of(owner_url)
+
+
 def upgrade(owner_url: str) -> None:
-    """Bring the database to this version; does nothing when it is there. Blocks. Raises `psycopg.Error`."""
+    """Bring the database to this version; does nothing when it is there. Blocks.
+
+    Raises `psycopg.Error`, and `UnknownRevisionError` when the database knows more than this installation.
+    """
     from alembic import command  # noqa: PLC0415  # a database that is at its head never loads Alembic
     from alembic.config import Config  # noqa: PLC0415  # the same
+    from alembic.util import CommandError  # noqa: PLC0415  # the same
 
     with psycopg.connect(owner_url, autocommit=True, connect_timeout=5) as lock:
         lock.execute(sql.SQL("SELECT pg_advisory_lock({})").format(sql.Literal(_LOCK)))
-        if revisions_of(owner_url) == heads():
+        if is_current(owner_url):
             return
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent))
         config.set_main_option("path_separator", "newline")
         config.set_main_option("version_locations", "\n".join(str(folder) for folder in folders()))
         config.attributes["url"] = owner_url
-        command.upgrade(config, "heads")
+        try:
+            command.upgrade(config, "heads")
+        except CommandError as error:
+            raise UnknownRevisionError(str(error)) from error

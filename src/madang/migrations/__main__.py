@@ -7,7 +7,7 @@ import sys
 import psycopg
 
 from madang.features.agents.public import prepare_checkpoints
-from madang.migrations import heads, revisions_of, upgrade
+from madang.migrations import UnknownRevisionError, is_current, upgrade
 
 
 def main() -> None:
@@ -16,10 +16,12 @@ def main() -> None:
     if not url:
         sys.exit("Set DATABASE_URL, or MADANG_OWNER_DATABASE_URL if the tables have another owner, and run this again.")
     try:
-        if revisions_of(url) == heads():
+        if is_current(url):
             return
         asyncio.run(prepare_checkpoints(url))
         upgrade(url)
+    except UnknownRevisionError as error:
+        sys.exit(f"This installation is older than the database, or a product it had is missing: {error}")
     except psycopg.Error as error:
         sys.exit(f"The database could not be brought to this version: {error}")
 
