@@ -150,7 +150,7 @@ function Invites() {
       <ul className="flex flex-col">
         {invites.data?.items.map((one) => (
           <li key={one.id} className="flex flex-wrap justify-between gap-x-4 border-b border-line py-2 text-sm text-ink-2">
-            <span>{one.note ?? t("settings.inviteUses", { used: one.uses, max: one.max_uses })}</span>
+            <span>{one.note || t("settings.inviteUses", { used: one.used_count, max: one.max_uses })}</span>
             <span className="text-ink-3">{t("settings.expires", { when: new Intl.DateTimeFormat(i18n.language, { dateStyle: "medium" }).format(new Date(one.expires_at)) })}</span>
           </li>
         ))}

@@ -27,8 +27,8 @@ export function usePreferences() {
 /** What this account chose before wins over what this browser remembers. */
 async function loadPreferences(): Promise<Preferences> {
   const kept = await body(api.GET("/api/v1/users/me/preferences"));
-  if (kept.language !== null) await chooseLanguage(kept.language);
-  chooseTheme(kept.theme);
+  if (kept.language) await chooseLanguage(kept.language);
+  if (kept.theme) chooseTheme(kept.theme);
   return kept;
 }
 

@@ -1,14 +1,15 @@
 import { useInfiniteQuery, useMutation, useQuery, type InfiniteData } from "@tanstack/react-query";
-import { onRunEnded } from "@/features/runs/public";
+import { onRunEnded, type Receipt } from "@/features/runs/public";
 import { api, body } from "@/kernel/api/client";
 import type { paths } from "@/kernel/api/schema";
 import { queries } from "@/kernel/query";
 import { wait } from "@/kernel/stream/backoff";
 
 type Json<R> = R extends { content: { "application/json": infer T } } ? T : never;
-export type Session = Json<paths["/api/v1/chat/sessions/{id}"]["get"]["responses"][200]>;
-export type Message = Json<paths["/api/v1/chat/sessions/{id}/messages"]["get"]["responses"][200]>["items"][number];
-export type Sent = Json<paths["/api/v1/chat/sessions/{id}/messages"]["post"]["responses"][202]>;
+export type Session = Json<paths["/api/v1/chat/sessions/{session_id}"]["get"]["responses"][200]>;
+type Stored = Json<paths["/api/v1/chat/sessions/{session_id}/messages"]["get"]["responses"][200]>["items"][number];
+export type Message = Omit<Stored, "usage" | "error"> & { usage: Receipt | null; error: { code: string } | null };
+export type Sent = Json<paths["/api/v1/chat/sessions/{session_id}/messages"]["post"]["responses"][202]>;
 type SessionPage = Json<paths["/api/v1/chat/sessions/"]["get"]["responses"][200]>;
 
 /** Longer messages are refused before they are sent. */
@@ -25,18 +26,18 @@ export function useSessions(q: string) {
 }
 
 export function useSession(id: string) {
-  return useQuery({ queryKey: ["session", id], queryFn: () => body(api.GET("/api/v1/chat/sessions/{id}", { params: { path: { id } } })) });
+  return useQuery({ queryKey: ["session", id], queryFn: () => body(api.GET("/api/v1/chat/sessions/{session_id}", { params: { path: { session_id: id } } })) });
 }
 
 async function loadMessages(id: string): Promise<Message[]> {
   const all: Message[] = [];
   let cursor: string | null = null;
   do {
-    const page: { items: Message[]; next_cursor: string | null } = await body(
-      api.GET("/api/v1/chat/sessions/{id}/messages", { params: { path: { id }, query: { limit: 100, ...(cursor === null ? {} : { cursor }) } } }),
+    const page: { items: Stored[]; next_cursor?: string | null } = await body(
+      api.GET("/api/v1/chat/sessions/{session_id}/messages", { params: { path: { session_id: id }, query: { limit: 100, ...(cursor === null ? {} : { cursor }) } } }),
     );
-    all.push(...page.items);
-    cursor = page.next_cursor;
+    all.push(...(page.items as Message[]));
+    cursor = page.next_cursor ?? null;
   } while (cursor !== null);
   return all;
 }
@@ -70,7 +71,7 @@ function everyList(change: (items: SessionPage["items"]) => SessionPage["items"]
 
 export function useRenameSession() {
   return useMutation({
-    mutationFn: ({ id, title }: { id: string; title: string }) => body(api.PUT("/api/v1/chat/sessions/{id}", { params: { path: { id } }, body: { title } })),
+    mutationFn: ({ id, title }: { id: string; title: string }) => body(api.PUT("/api/v1/chat/sessions/{session_id}", { params: { path: { session_id: id } }, body: { title } })),
     onMutate: ({ id, title }) => everyList((items) => items.map((one) => (one.id === id ? { ...one, title } : one))),
     onSettled: refreshSessions,
   });
@@ -78,7 +79,7 @@ export function useRenameSession() {
 
 export function useDeleteSession() {
   return useMutation({
-    mutationFn: (id: string) => body(api.DELETE("/api/v1/chat/sessions/{id}", { params: { path: { id } } })),
+    mutationFn: (id: string) => body(api.DELETE("/api/v1/chat/sessions/{session_id}", { params: { path: { session_id: id } } })),
     onSuccess: (_, id) => everyList((items) => items.filter((one) => one.id !== id)),
     onSettled: refreshSessions,
   });

@@ -4,7 +4,7 @@ import { newId } from "@/kernel/ids";
 import { createStore } from "@/kernel/store";
 import { backoff, wait } from "@/kernel/stream/backoff";
 import { type Message, messagesOf, putMessages, refreshSessions, type Sent } from "./api";
-import { tellTabs } from "./tabs";
+import { tellHere, tellTabs } from "./tabs";
 
 export interface Draft {
   text: string;
@@ -41,28 +41,29 @@ export async function ask(sessionId: string, draft: Draft, key = newId()): Promi
     accept(sessionId, draft.text, sent);
     drop(key);
   } catch (error) {
+    if (codeOf(error) === "session_busy") tellHere(sessionId);
     pending.set(pending.get().map((one) => (one.key === key ? { ...one, error: codeOf(error) } : one)));
   }
 }
 
 /** Answers a question again in the place of its old answer. */
 export async function askAgain(sessionId: string, messageId: string): Promise<void> {
-  const key = newId();
-  const sent = await insist(() =>
-    body(api.POST("/api/v1/chat/sessions/{id}/messages/{message_id}/retry", { params: { path: { id: sessionId, message_id: messageId }, header: { "Idempotency-Key": key } as never } })),
-  );
-  putMessages(sessionId, (before) => {
-    const at = before.findIndex((one) => one.id === messageId);
-    return [...before.slice(0, at + 1), streaming(sent)];
-  });
-  told(sessionId);
+  try {
+    const sent = await insist(() => body(api.POST("/api/v1/chat/sessions/{session_id}/messages/{message_id}/retry", { params: { path: { session_id: sessionId, message_id: messageId } } })));
+    putMessages(sessionId, (before) => [...before.filter((one) => one.reply_to !== messageId), streaming(sent)]);
+    told(sessionId);
+  } catch (error) {
+    // An answer that is being written already is what was asked for.
+    if (codeOf(error) !== "session_busy") throw error;
+    tellHere(sessionId);
+  }
 }
 
 async function post(entry: Pending): Promise<Sent> {
   const { text, documentIds, model, key } = entry;
   return body(
-    api.POST("/api/v1/chat/sessions/{id}/messages", {
-      params: { path: { id: entry.sessionId }, header: { "Idempotency-Key": key } as never },
+    api.POST("/api/v1/chat/sessions/{session_id}/messages", {
+      params: { path: { session_id: entry.sessionId }, header: { "Idempotency-Key": key } },
       body: { text, ...(documentIds.length > 0 ? { document_ids: [...documentIds] } : {}), ...(model === null ? {} : { model }) },
     }),
   );
@@ -85,14 +86,14 @@ async function insist<T>(work: () => Promise<T>): Promise<T> {
 
 function accept(sessionId: string, text: string, sent: Sent): void {
   if (messagesOf(sessionId)?.some((one) => one.id === sent.message_id) !== true) {
-    const asked: Message = { ...streaming(sent), id: sent.message_id, role: "user", text, status: "complete", run_id: null };
+    const asked: Message = { ...streaming(sent), id: sent.message_id, reply_to: null, role: "user", text, status: "complete", run_id: null };
     putMessages(sessionId, (before) => [...before, asked, streaming(sent)]);
   }
   told(sessionId);
 }
 
 function streaming(sent: Sent): Message {
-  return { id: sent.answer_id, session_id: sent.session_id, role: "assistant", text: "", status: "streaming", run_id: sent.run_id, citations: [], error: null, model: null, usage: null, created_at: new Date().toISOString() };
+  return { id: sent.answer_id, reply_to: sent.message_id, session_id: sent.session_id, role: "assistant", text: "", status: "streaming", run_id: sent.run_id, citations: [], error: null, model: null, usage: null, created_at: new Date().toISOString() };
 }
 
 function told(sessionId: string): void {

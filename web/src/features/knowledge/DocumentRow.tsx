@@ -40,7 +40,7 @@ export function DocumentRow({ document, onDelete, onView }: { document: Document
           <p className="text-sm text-danger">{sayError(document.error?.code ?? "document_failed")}</p>
         ) : (
           <p className="flex flex-wrap gap-x-3 text-sm text-ink-3">
-            {unfinished(document) ? <Stage document={document} /> : <span>{t("documents.pages", { count: document.pages ?? 1 })}</span>}
+            {unfinished(document) ? <Stage document={document} /> : <span>{t("documents.pages", { count: document.pages })}</span>}
             <span>{fileSize(document.size, i18n.language)}</span>
             <Time iso={document.created_at} />
           </p>

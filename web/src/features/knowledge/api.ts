@@ -4,7 +4,7 @@ import type { paths } from "@/kernel/api/schema";
 import { queries } from "@/kernel/query";
 
 type Json<R> = R extends { content: { "application/json": infer T } } ? T : never;
-export type Document = Json<paths["/api/v1/documents/{id}"]["get"]["responses"][200]>;
+export type Document = Json<paths["/api/v1/documents/{document_id}"]["get"]["responses"][200]>;
 
 export function unfinished(document: Document): boolean {
   return document.status === "queued" || document.status === "processing";
@@ -32,12 +32,12 @@ export function usePage(id: string, number: number) {
   return useQuery({
     queryKey: ["documents", "page", id, number],
     staleTime: Infinity,
-    queryFn: () => body(api.GET("/api/v1/documents/{id}/pages/{number}", { params: { path: { id, number } } })),
+    queryFn: () => body(api.GET("/api/v1/documents/{document_id}/pages/{number}", { params: { path: { document_id: id, number } } })),
   });
 }
 
 export function useDocument(id: string) {
-  return useQuery({ queryKey: ["documents", "one", id], queryFn: () => body(api.GET("/api/v1/documents/{id}", { params: { path: { id } } })) });
+  return useQuery({ queryKey: ["documents", "one", id], queryFn: () => body(api.GET("/api/v1/documents/{document_id}", { params: { path: { document_id: id } } })) });
 }
 
 export function refreshDocuments(): Promise<void> {
@@ -46,20 +46,20 @@ export function refreshDocuments(): Promise<void> {
 
 export function useDeleteDocument() {
   return useMutation({
-    mutationFn: (id: string) => body(api.DELETE("/api/v1/documents/{id}", { params: { path: { id } } })),
+    mutationFn: (id: string) => body(api.DELETE("/api/v1/documents/{document_id}", { params: { path: { document_id: id } } })),
     onSettled: refreshDocuments,
   });
 }
 
 export function useRetryDocument() {
   return useMutation({
-    mutationFn: (id: string) => body(api.POST("/api/v1/documents/{id}/retry", { params: { path: { id } } })),
+    mutationFn: (id: string) => body(api.POST("/api/v1/documents/{document_id}/retry", { params: { path: { document_id: id } } })),
     onSettled: refreshDocuments,
   });
 }
 
 /** The original file, as something that a new tab can show. The caller's click must open the tab. */
 export async function originalUrl(id: string): Promise<string> {
-  const blob = await body(api.GET("/api/v1/documents/{id}/file", { params: { path: { id } }, parseAs: "blob" }));
+  const blob = await body(api.GET("/api/v1/documents/{document_id}/file", { params: { path: { document_id: id } }, parseAs: "blob" }));
   return URL.createObjectURL(blob);
 }

@@ -11,8 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Setup */
-        get: operations["setup_api_v1_auth_setup_get"];
+        /**
+         * Get Setup
+         * @description Tell a visitor whether this is the first run, whose account becomes the supervisor's, and who may register.
+         */
+        get: operations["get_setup_api_v1_auth_setup_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -30,7 +33,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Register */
+        /**
+         * Register
+         * @description Make an account. The first one becomes the supervisor.
+         */
         post: operations["register_api_v1_auth_register_post"];
         delete?: never;
         options?: never;
@@ -47,7 +53,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Login */
+        /**
+         * Login
+         * @description Sign in with e-mail address and password.
+         */
         post: operations["login_api_v1_auth_login_post"];
         delete?: never;
         options?: never;
@@ -64,7 +73,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Refresh */
+        /**
+         * Refresh
+         * @description Exchange a refresh token, from the body or the cookie, for new tokens. The old one is then used up.
+         */
         post: operations["refresh_api_v1_auth_refresh_post"];
         delete?: never;
         options?: never;
@@ -81,7 +93,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Logout */
+        /**
+         * Logout
+         * @description End the sign-in of the refresh token in the body or the cookie; succeeds when it has ended already.
+         */
         post: operations["logout_api_v1_auth_logout_post"];
         delete?: never;
         options?: never;
@@ -96,8 +111,75 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Me */
+        /**
+         * Me
+         * @description Tell who is signed in.
+         */
         get: operations["me_api_v1_auth_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/invites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Invites
+         * @description List registration codes, for supervisors, the newest first.
+         */
+        get: operations["list_invites_api_v1_auth_invites_get"];
+        put?: never;
+        /**
+         * Create Invite
+         * @description Make a registration code, for supervisors. The code is shown only in this answer.
+         */
+        post: operations["create_invite_api_v1_auth_invites_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/invites/{invite_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw Invite
+         * @description End a registration code, for supervisors.
+         */
+        delete: operations["withdraw_invite_api_v1_auth_invites__invite_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Users
+         * @description List people, for supervisors, the newest first; `q` searches names and e-mail addresses.
+         */
+        get: operations["list_users_api_v1_users__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -113,10 +195,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Gp */
-        get: operations["gp_api_v1_users_me_preferences_get"];
-        /** Pp */
-        put: operations["pp_api_v1_users_me_preferences_put"];
+        /**
+         * Get Preferences
+         * @description Tell how the caller likes Madang to be.
+         */
+        get: operations["get_preferences_api_v1_users_me_preferences_get"];
+        /**
+         * Put Preferences
+         * @description Keep how the caller likes Madang to be.
+         */
+        put: operations["put_preferences_api_v1_users_me_preferences_put"];
         post?: never;
         delete?: never;
         options?: never;
@@ -124,19 +212,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/auth/invites": {
+    "/api/v1/users/{user_id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Li */
-        get: operations["li_api_v1_auth_invites_get"];
-        put?: never;
-        /** Mk */
-        post: operations["mk_api_v1_auth_invites_post"];
-        delete?: never;
+        /**
+         * Get User
+         * @description Show oneself, or anybody to a supervisor.
+         */
+        get: operations["get_user_api_v1_users__user_id__get"];
+        /**
+         * Put User
+         * @description Change one's own name; a supervisor changes anybody's, and disables and enables accounts.
+         */
+        put: operations["put_user_api_v1_users__user_id__put"];
+        post?: never;
+        /**
+         * Delete User
+         * @description Delete one's own account, or anybody's as a supervisor. All its sign-ins end.
+         */
+        delete: operations["delete_user_api_v1_users__user_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -149,8 +247,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Models */
-        get: operations["models_api_v1_models_get"];
+        /**
+         * List All
+         * @description The language models there are.
+         */
+        get: operations["list_all_api_v1_models_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -166,44 +267,35 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Ld */
-        get: operations["ld_api_v1_documents__get"];
+        /**
+         * List documents
+         * @description Your documents, newest first; `q` keeps those whose title contains it.
+         */
+        get: operations["list_documents_api_v1_documents__get"];
         put?: never;
-        /** Up */
-        post: operations["up_api_v1_documents__post"];
+        /**
+         * Upload a document
+         * @description Take in a text, Markdown, PDF or Word file and make it searchable; its type is told by its content.
+         */
+        post: operations["upload_api_v1_documents__post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/documents/{id}": {
+    "/api/v1/documents/search": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Gd */
-        get: operations["gd_api_v1_documents__id__get"];
-        put?: never;
-        post?: never;
-        /** Dd */
-        delete: operations["dd_api_v1_documents__id__delete"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/documents/{id}/pages": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Gps */
-        get: operations["gps_api_v1_documents__id__pages_get"];
+        /**
+         * Search documents
+         * @description Passages of your documents by meaning and by words, best first; in `document_ids` only when given.
+         */
+        get: operations["search_api_v1_documents_search_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -212,15 +304,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/documents/{id}/pages/{number}": {
+    "/api/v1/documents/{document_id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Gpn */
-        get: operations["gpn_api_v1_documents__id__pages__number__get"];
+        /**
+         * Look at a document
+         * @description One of your documents.
+         */
+        get: operations["get_document_api_v1_documents__document_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a document
+         * @description Delete a document with its passages and its file.
+         */
+        delete: operations["delete_api_v1_documents__document_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{document_id}/pages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a document
+         * @description The pages in order.
+         */
+        get: operations["list_pages_api_v1_documents__document_id__pages_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -229,15 +348,18 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/documents/{id}/file": {
+    "/api/v1/documents/{document_id}/pages/{number}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Gf */
-        get: operations["gf_api_v1_documents__id__file_get"];
+        /**
+         * Read a page
+         * @description One page.
+         */
+        get: operations["get_page_api_v1_documents__document_id__pages__number__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -246,7 +368,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/documents/{id}/retry": {
+    "/api/v1/documents/{document_id}/chunks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List passages
+         * @description The passages that the document was cut to, in order.
+         */
+        get: operations["list_chunks_api_v1_documents__document_id__chunks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{document_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the original
+         * @description The file as it was uploaded.
+         */
+        get: operations["download_api_v1_documents__document_id__file_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/{document_id}/retry": {
         parameters: {
             query?: never;
             header?: never;
@@ -255,8 +417,71 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Rd */
-        post: operations["rd_api_v1_documents__id__retry_post"];
+        /**
+         * Try a document again
+         * @description Have a document that failed read again.
+         */
+        post: operations["retry_api_v1_documents__document_id__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description A run.
+         */
+        get: operations["get_run_api_v1_runs__run_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Events
+         * @description The run's events above `Last-Event-ID` or `after`, each once and in order, live or not.
+         */
+        get: operations["get_events_api_v1_runs__run_id__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Run
+         * @description Stop a run, wherever it runs; the model's connection is closed at once. Stopping an ended run changes nothing.
+         */
+        post: operations["cancel_run_api_v1_runs__run_id__cancel_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -270,55 +495,76 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Ls */
-        get: operations["ls_api_v1_chat_sessions__get"];
+        /**
+         * Get Sessions
+         * @description The conversations, the last used first.
+         */
+        get: operations["get_sessions_api_v1_chat_sessions__get"];
         put?: never;
-        /** Ns */
-        post: operations["ns_api_v1_chat_sessions__post"];
+        /**
+         * Create Session
+         * @description Begin a conversation.
+         */
+        post: operations["create_session_api_v1_chat_sessions__post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/chat/sessions/{id}": {
+    "/api/v1/chat/sessions/{session_id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Gs */
-        get: operations["gs_api_v1_chat_sessions__id__get"];
-        /** Ps */
-        put: operations["ps_api_v1_chat_sessions__id__put"];
+        /**
+         * Get Session
+         * @description One conversation.
+         */
+        get: operations["get_session_api_v1_chat_sessions__session_id__get"];
+        /**
+         * Rename Session
+         * @description Rename a conversation.
+         */
+        put: operations["rename_session_api_v1_chat_sessions__session_id__put"];
         post?: never;
-        /** Ds */
-        delete: operations["ds_api_v1_chat_sessions__id__delete"];
+        /**
+         * Delete Session
+         * @description Delete a conversation with all its messages; an answer that is being written is stopped.
+         */
+        delete: operations["delete_session_api_v1_chat_sessions__session_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/chat/sessions/{id}/messages": {
+    "/api/v1/chat/sessions/{session_id}/messages": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Gm */
-        get: operations["gm_api_v1_chat_sessions__id__messages_get"];
+        /**
+         * Get Messages
+         * @description The messages of a conversation, the oldest first.
+         */
+        get: operations["get_messages_api_v1_chat_sessions__session_id__messages_get"];
         put?: never;
-        /** Ask */
-        post: operations["ask_api_v1_chat_sessions__id__messages_post"];
+        /**
+         * Post Message
+         * @description Ask a question. Its answer is written whether anybody reads along or not.
+         */
+        post: operations["post_message_api_v1_chat_sessions__session_id__messages_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/chat/sessions/{id}/messages/{message_id}/retry": {
+    "/api/v1/chat/sessions/{session_id}/messages/{message_id}/retry": {
         parameters: {
             query?: never;
             header?: never;
@@ -327,49 +573,18 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Again */
-        post: operations["again_api_v1_chat_sessions__id__messages__message_id__retry_post"];
+        /**
+         * Retry Message
+         * @description Have a question answered again; the new answer replaces the old one.
+         */
+        post: operations["retry_message_api_v1_chat_sessions__session_id__messages__message_id__retry_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Gr */
-        get: operations["gr_api_v1_runs__id__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Ev */
-        get: operations["ev_api_v1_runs__id__events_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{id}/cancel": {
+    "/api/v1/chat/streaming": {
         parameters: {
             query?: never;
             header?: never;
@@ -378,8 +593,31 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel */
-        post: operations["cancel_api_v1_runs__id__cancel_post"];
+        /**
+         * Post Streaming
+         * @description Ask a question and read its answer in the same response; hanging up does not stop it.
+         */
+        post: operations["post_streaming_api_v1_chat_streaming_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Health
+         * @description How every part is; always 200, so that a person can read it.
+         */
+        get: operations["get_health_health_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -393,8 +631,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Live */
-        get: operations["live_health_live_get"];
+        /**
+         * Get Live
+         * @description This process answers.
+         */
+        get: operations["get_live_health_live_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Ready
+         * @description 200 when an answer can be given, 503 with the same body when one cannot.
+         */
+        get: operations["get_ready_health_ready_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -407,7 +668,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** Accepted */
+        /**
+         * Accepted
+         * @description An upload that was taken in. With `duplicate` the account had the same content already, under this id.
+         */
         Accepted: {
             /**
              * Id
@@ -422,310 +686,16 @@ export interface components {
             /** Duplicate */
             duplicate: boolean;
         };
-        /** Ask */
-        Ask: {
-            /** Text */
-            text: string;
-            /** Document Ids */
-            document_ids?: string[] | null;
-            /** Model */
-            model?: string | null;
-            /** Agent */
-            agent?: string | null;
-        };
-        /** Body_up_api_v1_documents__post */
-        Body_up_api_v1_documents__post: {
-            /** File */
-            file: string;
-        };
-        /** Cancelled */
-        Cancelled: {
-            /** Status */
-            status: string;
-            receipt: components["schemas"]["Usage"] | null;
-        };
-        /** Citation */
-        Citation: {
-            /** Number */
-            number: number;
-            /**
-             * Document Id
-             * Format: uuid
-             */
-            document_id: string;
-            /** Title */
-            title: string;
-            /** Page */
-            page: number | null;
-            /** Snippet */
-            snippet: string;
-        };
-        /** Cost */
-        Cost: {
-            /** Micros */
-            micros: number;
-            /** Currency */
-            currency: string;
-        };
-        /** Document */
-        Document: {
-            /**
-             * Id
-             * Format: uuid
-             */
-            id: string;
-            /** Title */
-            title: string;
-            /** Filename */
-            filename: string;
-            /** Media Type */
-            media_type: string;
-            /** Size */
-            size: number;
+        /**
+         * AcceptedBody
+         * @description The question is stored; its answer comes at `/runs/{run_id}/events`.
+         */
+        AcceptedBody: {
             /**
              * Status
-             * @enum {string}
+             * @default accepted
              */
-            status: "queued" | "processing" | "ready" | "failed";
-            /** Stage */
-            stage: ("reading" | "chunking" | "embedding") | null;
-            /** Progress */
-            progress: number;
-            error: components["schemas"]["Fault"] | null;
-            /** Pages */
-            pages: number | null;
-            /** Chunks */
-            chunks: number | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-        };
-        /** DocumentPage */
-        DocumentPage: {
-            /** Items */
-            items: components["schemas"]["Document"][];
-            /** Next Cursor */
-            next_cursor: string | null;
-        };
-        /** Fault */
-        Fault: {
-            /** Code */
-            code: string;
-            /** Message */
-            message: string;
-        };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
-        };
-        /** Invite */
-        Invite: {
-            /**
-             * Id
-             * Format: uuid
-             */
-            id: string;
-            /** Code */
-            code?: string | null;
-            /** Note */
-            note: string | null;
-            /** Max Uses */
-            max_uses: number;
-            /** Uses */
-            uses: number;
-            /**
-             * Expires At
-             * Format: date-time
-             */
-            expires_at: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-        };
-        /** InvitePage */
-        InvitePage: {
-            /** Items */
-            items: components["schemas"]["Invite"][];
-            /** Next Cursor */
-            next_cursor: string | null;
-        };
-        /** Login */
-        Login: {
-            /** Email */
-            email: string;
-            /** Password */
-            password: string;
-            /**
-             * Session
-             * @default token
-             * @enum {string}
-             */
-            session: "token" | "cookie";
-        };
-        /** Message */
-        Message: {
-            /**
-             * Id
-             * Format: uuid
-             */
-            id: string;
-            /**
-             * Session Id
-             * Format: uuid
-             */
-            session_id: string;
-            /**
-             * Role
-             * @enum {string}
-             */
-            role: "user" | "assistant";
-            /** Text */
-            text: string;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "complete" | "streaming" | "stopped" | "failed";
-            /** Run Id */
-            run_id: string | null;
-            /** Citations */
-            citations: components["schemas"]["Citation"][];
-            error: components["schemas"]["Fault"] | null;
-            /** Model */
-            model: string | null;
-            usage: components["schemas"]["Usage"] | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-        };
-        /** MessagePage */
-        MessagePage: {
-            /** Items */
-            items: components["schemas"]["Message"][];
-            /** Next Cursor */
-            next_cursor: string | null;
-        };
-        /** Model */
-        Model: {
-            /** Id */
-            id: string;
-            /** Label */
-            label: string;
-            /** Context Tokens */
-            context_tokens: number;
-            /** Input Price */
-            input_price: number | null;
-            /** Output Price */
-            output_price: number | null;
-            /** Built In */
-            built_in: boolean;
-            /** Available */
-            available: boolean;
-        };
-        /** Models */
-        Models: {
-            /** Items */
-            items: components["schemas"]["Model"][];
-            /** Default */
-            default: string;
-            /** Embedding */
-            embedding: string;
-        };
-        /** NewInvite */
-        NewInvite: {
-            /** Note */
-            note?: string | null;
-            /**
-             * Max Uses
-             * @default 1
-             */
-            max_uses: number;
-            /**
-             * Expires In Days
-             * @default 7
-             */
-            expires_in_days: number;
-        };
-        /** NewSession */
-        NewSession: {
-            /** Title */
-            title?: string | null;
-        };
-        /** Page */
-        Page: {
-            /** Number */
-            number: number;
-            /** Text */
-            text: string;
-        };
-        /** Pages */
-        Pages: {
-            /** Items */
-            items: components["schemas"]["Page"][];
-            /** Next Cursor */
-            next_cursor: string | null;
-        };
-        /** Preferences */
-        Preferences: {
-            /** Language */
-            language: ("ko" | "en") | null;
-            /**
-             * Theme
-             * @enum {string}
-             */
-            theme: "light" | "dark" | "system";
-            /** Model */
-            model: string | null;
-        };
-        /** Refresh */
-        Refresh: {
-            /** Refresh Token */
-            refresh_token?: string | null;
-        };
-        /** Register */
-        Register: {
-            /** Email */
-            email: string;
-            /** Password */
-            password: string;
-            /** Name */
-            name: string;
-            /** Invite Code */
-            invite_code?: string | null;
-        };
-        /** Rename */
-        Rename: {
-            /** Title */
-            title: string;
-        };
-        /** Run */
-        Run: {
-            /**
-             * Id
-             * Format: uuid
-             */
-            id: string;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "queued" | "running" | "finished" | "failed" | "cancelled";
-            /** Attempt */
-            attempt: number;
-            /** Agent */
-            agent: string;
-            /** Model */
-            model: string | null;
-        };
-        /** Sent */
-        Sent: {
+            status?: string;
             /**
              * Message Id
              * Format: uuid
@@ -746,14 +716,535 @@ export interface components {
              * Format: uuid
              */
             session_id: string;
+        };
+        /**
+         * Alive
+         * @description The process answers.
+         */
+        Alive: {
             /**
              * Status
+             * @default alive
              * @constant
              */
-            status: "accepted";
+            status?: "alive";
         };
-        /** Session */
-        Session: {
+        /**
+         * CancelBody
+         * @description The state after a stop; `receipt` says what was used up to it, null while the worker has not ended it yet.
+         */
+        CancelBody: {
+            status: components["schemas"]["Status"];
+            receipt: components["schemas"]["UsageBody"] | null;
+        };
+        /**
+         * Chunk
+         * @description A passage as it is found and cited.
+         */
+        Chunk: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Ordinal */
+            ordinal: number;
+            /** Page */
+            page: number;
+            /** Heading */
+            heading: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * CitationBody
+         * @description Where `[number]` in an answer comes from.
+         */
+        CitationBody: {
+            /** Number */
+            number: number;
+            /**
+             * Document Id
+             * Format: uuid
+             */
+            document_id: string;
+            /** Title */
+            title: string;
+            /** Page */
+            page: number;
+            /** Snippet */
+            snippet: string;
+        };
+        /**
+         * Cost
+         * @description Money in millionths of the currency.
+         */
+        Cost: {
+            /** Micros */
+            micros: number;
+            /** Currency */
+            currency: string;
+        };
+        /**
+         * Document
+         * @description A document and how far it is on its way to being searchable.
+         */
+        Document: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** Filename */
+            filename: string;
+            /** Media Type */
+            media_type: string;
+            /**
+             * Size
+             * @description Bytes.
+             */
+            size: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "processing" | "ready" | "failed";
+            /** Stage */
+            stage: ("reading" | "chunking" | "embedding") | null;
+            /** Progress */
+            progress: number;
+            error: components["schemas"]["Failure"] | null;
+            /** Pages */
+            pages: number;
+            /** Chunks */
+            chunks: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * DocumentPage
+         * @description The text of one page; numbers begin at 1.
+         */
+        DocumentPage: {
+            /** Number */
+            number: number;
+            /** Text */
+            text: string;
+        };
+        Email: string;
+        /**
+         * ErrorBody
+         * @description Why a run failed.
+         */
+        ErrorBody: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * Failure
+         * @description Why a document could not be read, and what to do about it.
+         */
+        Failure: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * Health
+         * @description The whole: "healthy" when every service is.
+         */
+        Health: {
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "healthy" | "degraded";
+            /** Version */
+            version: string;
+            /** Environment */
+            environment: string;
+            services: components["schemas"]["Services"];
+        };
+        /**
+         * Hit
+         * @description A passage that a search found. `score` is the chance that it answers, 0..1.
+         */
+        Hit: {
+            /**
+             * Document Id
+             * Format: uuid
+             */
+            document_id: string;
+            /** Title */
+            title: string;
+            /** Page */
+            page: number;
+            /** Text */
+            text: string;
+            /** Score */
+            score: number;
+            /**
+             * Chunk Id
+             * Format: uuid
+             */
+            chunk_id: string;
+        };
+        /**
+         * Hits
+         * @description What a search found, best first.
+         */
+        Hits: {
+            /** Items */
+            items: components["schemas"]["Hit"][];
+        };
+        /**
+         * Invite
+         * @description A registration code's row; the code itself is known only to whom it was given.
+         */
+        Invite: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Note */
+            note: string;
+            /** Max Uses */
+            max_uses: number;
+            /** Used Count */
+            used_count: number;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * InviteBody
+         * @description An invite to make.
+         */
+        InviteBody: {
+            /** @default  */
+            note?: components["schemas"]["Line"];
+            /**
+             * Max Uses
+             * @default 1
+             */
+            max_uses?: number;
+            /**
+             * Expires In Days
+             * @default 7
+             */
+            expires_in_days?: number;
+        };
+        /** @enum {string} */
+        Language: "ko" | "en";
+        Line: string;
+        /**
+         * LoginBody
+         * @description Who signs in, and where the refresh token goes.
+         */
+        LoginBody: {
+            /** Email */
+            email: string;
+            password: components["schemas"]["Password"];
+            /**
+             * Session
+             * @description `cookie` keeps the refresh token in an HttpOnly cookie, for browsers.
+             * @default token
+             * @enum {string}
+             */
+            session?: "token" | "cookie";
+        };
+        /**
+         * MessageBody
+         * @description A question or an answer. An answer that is being written has the status "streaming" and no text yet.
+         */
+        MessageBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            role: components["schemas"]["Role"];
+            status: components["schemas"]["MessageStatus"];
+            /** Text */
+            text: string;
+            /** Reply To */
+            reply_to: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Citations */
+            citations: components["schemas"]["CitationBody"][];
+            /** Error */
+            error: {
+                [key: string]: string;
+            } | null;
+            /** Model */
+            model: string | null;
+            /** Usage */
+            usage: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /** @enum {string} */
+        MessageStatus: "complete" | "streaming" | "stopped" | "failed";
+        /**
+         * Model
+         * @description A language model that can answer. Prices are micro-USD per 1,000,000 tokens, null when they are not known.
+         */
+        Model: {
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            /** Context Tokens */
+            context_tokens: number;
+            /** Input Price */
+            input_price: number | null;
+            /** Output Price */
+            output_price: number | null;
+            /**
+             * Built In
+             * @description Comes with this installation: small, needs no key, costs nothing.
+             */
+            built_in: boolean;
+            /**
+             * Available
+             * @description Set up here; its server may still be away.
+             */
+            available: boolean;
+        };
+        /**
+         * Models
+         * @description The models, and the names of those used when none is chosen.
+         */
+        Models: {
+            /** Items */
+            items: components["schemas"]["Model"][];
+            /** Default */
+            default: string;
+            /** Embedding */
+            embedding: string;
+        };
+        /**
+         * NewInvite
+         * @description An invite that was just made, with its code, which is shown only now.
+         */
+        NewInvite: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Code */
+            code: string;
+            /** Note */
+            note: string;
+            /** Max Uses */
+            max_uses: number;
+            /** Used Count */
+            used_count: number;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * NewMessage
+         * @description A question in a session.
+         */
+        NewMessage: {
+            /**
+             * Document Ids
+             * @default []
+             */
+            document_ids?: string[];
+            /** Model */
+            model?: string | null;
+            /** Agent */
+            agent?: string | null;
+            /** Text */
+            text: string;
+        };
+        /**
+         * NewSession
+         * @description A conversation to begin.
+         */
+        NewSession: {
+            /** Title */
+            title?: string | null;
+        };
+        /** Page[Chunk] */
+        Page_Chunk_: {
+            /** Items */
+            items: components["schemas"]["Chunk"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[DocumentPage] */
+        Page_DocumentPage_: {
+            /** Items */
+            items: components["schemas"]["DocumentPage"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[Document] */
+        Page_Document_: {
+            /** Items */
+            items: components["schemas"]["Document"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[Invite] */
+        Page_Invite_: {
+            /** Items */
+            items: components["schemas"]["Invite"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[MessageBody] */
+        Page_MessageBody_: {
+            /** Items */
+            items: components["schemas"]["MessageBody"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[SessionBody] */
+        Page_SessionBody_: {
+            /** Items */
+            items: components["schemas"]["SessionBody"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[User] */
+        Page_User_: {
+            /** Items */
+            items: components["schemas"]["User"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Format: password */
+        Password: string;
+        /**
+         * Preferences
+         * @description How somebody likes Madang to be; None leaves the choice to the house.
+         */
+        Preferences: {
+            language?: components["schemas"]["Language"] | null;
+            /** @default system */
+            theme?: components["schemas"]["Theme"];
+            /** Model */
+            model?: string | null;
+        };
+        /**
+         * PreferencesBody
+         * @description How somebody likes Madang to be; null leaves the choice to the house.
+         */
+        PreferencesBody: {
+            language?: components["schemas"]["Language"] | null;
+            /** @default system */
+            theme?: components["schemas"]["Theme"];
+            model?: components["schemas"]["Line"] | null;
+        };
+        /**
+         * RefreshBody
+         * @description The refresh token; browsers leave it out and send their cookie.
+         */
+        RefreshBody: {
+            refresh_token?: components["schemas"]["Token"] | null;
+        };
+        /**
+         * RegisterBody
+         * @description Who wants an account.
+         */
+        RegisterBody: {
+            email: components["schemas"]["Email"];
+            /** @description 8 to 256 characters, and not a common one. */
+            password: components["schemas"]["Password"];
+            /** @default  */
+            name?: components["schemas"]["Line"];
+            invite_code?: components["schemas"]["Token"] | null;
+        };
+        /** @enum {string} */
+        Registration: "open" | "invite" | "closed";
+        /** @enum {string} */
+        Role: "user" | "assistant";
+        /**
+         * RunBody
+         * @description One agent turn.
+         */
+        RunBody: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            status: components["schemas"]["Status"];
+            /** Attempt */
+            attempt: number;
+            /** Agent */
+            agent: string | null;
+            /** Model */
+            model: string | null;
+            usage: components["schemas"]["UsageBody"] | null;
+            error: components["schemas"]["ErrorBody"] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /** @enum {string} */
+        ServiceState: "healthy" | "unavailable";
+        /**
+         * Services
+         * @description Each part that answers need.
+         */
+        Services: {
+            database: components["schemas"]["ServiceState"];
+            valkey: components["schemas"]["ServiceState"];
+            worker: components["schemas"]["ServiceState"];
+            models: components["schemas"]["ServiceState"];
+        };
+        /**
+         * SessionBody
+         * @description A conversation. `active_run_id` is the answer that is being written, if any.
+         */
+        SessionBody: {
             /**
              * Id
              * Format: uuid
@@ -764,7 +1255,9 @@ export interface components {
             /** Model */
             model: string | null;
             /** Agent */
-            agent: string;
+            agent: string | null;
+            /** Active Run Id */
+            active_run_id: string | null;
             /**
              * Created At
              * Format: date-time
@@ -775,50 +1268,88 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
-            /** Active Run Id */
-            active_run_id: string | null;
         };
-        /** SessionPage */
-        SessionPage: {
-            /** Items */
-            items: components["schemas"]["Session"][];
-            /** Next Cursor */
-            next_cursor: string | null;
+        /**
+         * SessionChange
+         * @description A new name.
+         */
+        SessionChange: {
+            /** Title */
+            title: string;
         };
-        /** Setup */
+        /**
+         * Setup
+         * @description What a visitor may do: make the first account, or register at all.
+         */
         Setup: {
             /** First Run */
             first_run: boolean;
-            /**
-             * Registration
-             * @enum {string}
-             */
-            registration: "open" | "invite" | "closed";
+            registration: components["schemas"]["Registration"];
         };
-        /** Tokens */
-        Tokens: {
+        /**
+         * SignedIn
+         * @description Tokens of a sign-in. The refresh token works once and comes back new; it is null when it is in a cookie.
+         */
+        SignedIn: {
             /** Access Token */
             access_token: string;
             /**
              * Token Type
+             * @default bearer
              * @constant
              */
-            token_type: "bearer";
-            /** Expires In */
+            token_type?: "bearer";
+            /**
+             * Expires In
+             * @description Seconds for which the access token is good.
+             */
             expires_in: number;
             /** Refresh Token */
             refresh_token: string | null;
             user: components["schemas"]["User"];
         };
-        /** Usage */
-        Usage: {
+        /** @enum {string} */
+        Status: "queued" | "running" | "finished" | "failed" | "cancelled";
+        /**
+         * StreamingQuestion
+         * @description A question whose answer is the response. Without a session a new one is made.
+         */
+        StreamingQuestion: {
+            /**
+             * Document Ids
+             * @default []
+             */
+            document_ids?: string[];
+            /** Model */
+            model?: string | null;
+            /** Agent */
+            agent?: string | null;
+            /** Question */
+            question: string;
+            /** Session Id */
+            session_id?: string | null;
+        };
+        Text: string;
+        /** @enum {string} */
+        Theme: "light" | "dark" | "system";
+        Token: string;
+        /**
+         * UsageBody
+         * @description What model calls took. `cost` is null when a price is not known.
+         */
+        UsageBody: {
             /** Input Tokens */
             input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
-            cost: components["schemas"]["Cost"];
+            cost: components["schemas"]["Cost"] | null;
+            /** Estimated */
+            estimated: boolean;
         };
-        /** User */
+        /**
+         * User
+         * @description A person, as they and supervisors see them.
+         */
         User: {
             /**
              * Id
@@ -834,24 +1365,63 @@ export interface components {
              * @enum {string}
              */
             role: "supervisor" | "user";
+            /** Is Disabled */
+            is_disabled: boolean;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
         };
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
+        /**
+         * UserBody
+         * @description What can be changed about a person; only supervisors disable.
+         */
+        UserBody: {
+            name: components["schemas"]["Line"];
+            /** Is Disabled */
+            is_disabled?: boolean | null;
+        };
+        /**
+         * FieldError
+         * @description One value of the request that is not acceptable. `at` is the path to it, such as ["body", "email"].
+         */
+        FieldError: {
+            /** At */
+            at: (string | number)[];
             /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
+            message: string;
+        };
+        /**
+         * ProblemDocument
+         * @description An error, as RFC 9457 writes it; `code` is stable and meant for programs.
+         */
+        ProblemDocument: {
+            /**
+             * Type
+             * @default about:blank
+             */
+            type?: string;
+            /** Title */
+            title: string;
+            /** Status */
+            status: number;
+            /** Detail */
+            detail: string;
+            /** Code */
+            code: string;
+            /**
+             * Request Id
+             * @default null
+             */
+            request_id?: string | null;
+            /**
+             * Errors
+             * @default null
+             */
+            errors?: components["schemas"]["FieldError"][] | null;
+        } & {
+            [key: string]: unknown;
         };
     };
     responses: never;
@@ -862,7 +1432,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    setup_api_v1_auth_setup_get: {
+    get_setup_api_v1_auth_setup_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -880,6 +1450,24 @@ export interface operations {
                     "application/json": components["schemas"]["Setup"];
                 };
             };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
         };
     };
     register_api_v1_auth_register_post: {
@@ -891,7 +1479,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Register"];
+                "application/json": components["schemas"]["RegisterBody"];
             };
         };
         responses: {
@@ -904,13 +1492,58 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
@@ -924,7 +1557,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Login"];
+                "application/json": components["schemas"]["LoginBody"];
             };
         };
         responses: {
@@ -934,16 +1567,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Tokens"];
+                    "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
@@ -957,7 +1635,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Refresh"] | null;
+                "application/json": components["schemas"]["RefreshBody"] | null;
             };
         };
         responses: {
@@ -967,16 +1645,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Tokens"];
+                    "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
@@ -990,7 +1704,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Refresh"] | null;
+                "application/json": components["schemas"]["RefreshBody"] | null;
             };
         };
         responses: {
@@ -1001,13 +1715,40 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
@@ -1030,64 +1771,41 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-        };
-    };
-    gp_api_v1_users_me_preferences_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
+            /** @description Unauthorized */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Preferences"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-        };
-    };
-    pp_api_v1_users_me_preferences_put: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Preferences"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Preferences"];
-                };
-            };
-            /** @description Validation Error */
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    li_api_v1_auth_invites_get: {
+    list_invites_api_v1_auth_invites_get: {
         parameters: {
-            query?: never;
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1100,12 +1818,48 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["InvitePage"];
+                    "application/json": components["schemas"]["Page_Invite_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    mk_api_v1_auth_invites_post: {
+    create_invite_api_v1_auth_invites_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -1114,7 +1868,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewInvite"];
+                "application/json": components["schemas"]["InviteBody"];
             };
         };
         responses: {
@@ -1124,21 +1878,501 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Invite"];
+                    "application/json": components["schemas"]["NewInvite"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    models_api_v1_models_get: {
+    withdraw_invite_api_v1_auth_invites__invite_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invite_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_users_api_v1_users__get: {
+        parameters: {
+            query?: {
+                q?: components["schemas"]["Line"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_preferences_api_v1_users_me_preferences_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preferences"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    put_preferences_api_v1_users_me_preferences_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreferencesBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preferences"];
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_user_api_v1_users__user_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    put_user_api_v1_users__user_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    delete_user_api_v1_users__user_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_all_api_v1_models_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -1156,12 +2390,39 @@ export interface operations {
                     "application/json": components["schemas"]["Models"];
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
         };
     };
-    ld_api_v1_documents__get: {
+    list_documents_api_v1_documents__get: {
         parameters: {
             query?: {
-                q?: string | null;
+                q?: string;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -1177,21 +2438,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DocumentPage"];
+                    "application/json": components["schemas"]["Page_Document_"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    up_api_v1_documents__post: {
+    upload_api_v1_documents__post: {
         parameters: {
             query?: never;
             header?: never;
@@ -1200,7 +2479,9 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "multipart/form-data": components["schemas"]["Body_up_api_v1_documents__post"];
+                "multipart/form-data": {
+                    file: string;
+                };
             };
         };
         responses: {
@@ -1213,23 +2494,119 @@ export interface operations {
                     "application/json": components["schemas"]["Accepted"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Content too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    gd_api_v1_documents__id__get: {
+    search_api_v1_documents_search_get: {
+        parameters: {
+            query: {
+                q: components["schemas"]["Text"];
+                limit?: number;
+                document_ids?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hits"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_document_api_v1_documents__document_id__get: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                document_id: string;
             };
             cookie?: never;
         };
@@ -1244,23 +2621,50 @@ export interface operations {
                     "application/json": components["schemas"]["Document"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    dd_api_v1_documents__id__delete: {
+    delete_api_v1_documents__document_id__delete: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                document_id: string;
             };
             cookie?: never;
         };
@@ -1273,25 +2677,53 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    gps_api_v1_documents__id__pages_get: {
+    list_pages_api_v1_documents__document_id__pages_get: {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: number;
+                limit?: number;
             };
             header?: never;
             path: {
-                id: string;
+                document_id: string;
             };
             cookie?: never;
         };
@@ -1303,26 +2735,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Pages"];
+                    "application/json": components["schemas"]["Page_DocumentPage_"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    gpn_api_v1_documents__id__pages__number__get: {
+    get_page_api_v1_documents__document_id__pages__number__get: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                document_id: string;
                 number: number;
             };
             cookie?: never;
@@ -1335,26 +2794,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page"];
+                    "application/json": components["schemas"]["DocumentPage"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    gf_api_v1_documents__id__file_get: {
+    list_chunks_api_v1_documents__document_id__chunks_get: {
         parameters: {
-            query?: never;
+            query?: {
+                cursor?: number;
+                limit?: number;
+            };
             header?: never;
             path: {
-                id: string;
+                document_id: string;
             };
             cookie?: never;
         };
@@ -1366,26 +2855,114 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Page_Chunk_"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    rd_api_v1_documents__id__retry_post: {
+    download_api_v1_documents__document_id__file_get: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file as it was uploaded. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "text/markdown": string;
+                    "application/pdf": string;
+                    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    retry_api_v1_documents__document_id__retry_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: string;
             };
             cookie?: never;
         };
@@ -1397,23 +2974,239 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Accepted"];
+                    "application/json": components["schemas"]["Document"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    ls_api_v1_chat_sessions__get: {
+    get_run_api_v1_runs__run_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_events_api_v1_runs__run_id__events_get: {
         parameters: {
             query?: {
+                /** @description The number of the last event seen. */
+                after?: number;
+            };
+            header?: {
+                "last-event-id"?: number | null;
+            };
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run's events, each with its number as `id`; ends after the run's last event. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    cancel_run_api_v1_runs__run_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_sessions_api_v1_chat_sessions__get: {
+        parameters: {
+            query?: {
+                /** @description Words in titles or messages. */
                 q?: string | null;
                 cursor?: string | null;
                 limit?: number;
@@ -1430,21 +3223,48 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SessionPage"];
+                    "application/json": components["schemas"]["Page_SessionBody_"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    ns_api_v1_chat_sessions__post: {
+    create_session_api_v1_chat_sessions__post: {
         parameters: {
             query?: never;
             header?: never;
@@ -1463,26 +3283,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Session"];
+                    "application/json": components["schemas"]["SessionBody"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    gs_api_v1_chat_sessions__id__get: {
+    get_session_api_v1_chat_sessions__session_id__get: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                session_id: string;
             };
             cookie?: never;
         };
@@ -1494,32 +3341,59 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Session"];
+                    "application/json": components["schemas"]["SessionBody"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    ps_api_v1_chat_sessions__id__put: {
+    rename_session_api_v1_chat_sessions__session_id__put: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                session_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Rename"];
+                "application/json": components["schemas"]["SessionChange"];
             };
         };
         responses: {
@@ -1529,26 +3403,62 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Session"];
+                    "application/json": components["schemas"]["SessionBody"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    ds_api_v1_chat_sessions__id__delete: {
+    delete_session_api_v1_chat_sessions__session_id__delete: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                session_id: string;
             };
             cookie?: never;
         };
@@ -1561,18 +3471,45 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    gm_api_v1_chat_sessions__id__messages_get: {
+    get_messages_api_v1_chat_sessions__session_id__messages_get: {
         parameters: {
             query?: {
                 cursor?: string | null;
@@ -1580,7 +3517,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                id: string;
+                session_id: string;
             };
             cookie?: never;
         };
@@ -1592,34 +3529,70 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["MessagePage"];
+                    "application/json": components["schemas"]["Page_MessageBody_"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    ask_api_v1_chat_sessions__id__messages_post: {
+    post_message_api_v1_chat_sessions__session_id__messages_post: {
         parameters: {
             query?: never;
             header?: {
-                "idempotency-key"?: string | null;
+                "Idempotency-Key"?: string | null;
             };
             path: {
-                id: string;
+                session_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Ask"];
+                "application/json": components["schemas"]["NewMessage"];
             };
         };
         responses: {
@@ -1629,26 +3602,71 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Sent"];
+                    "application/json": components["schemas"]["AcceptedBody"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    again_api_v1_chat_sessions__id__messages__message_id__retry_post: {
+    retry_message_api_v1_chat_sessions__session_id__messages__message_id__retry_post: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                session_id: string;
                 message_id: string;
             };
             cookie?: never;
@@ -1661,118 +3679,137 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Sent"];
+                    "application/json": components["schemas"]["AcceptedBody"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    gr_api_v1_runs__id__get: {
+    post_streaming_api_v1_chat_streaming_post: {
         parameters: {
             query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Run"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    ev_api_v1_runs__id__events_get: {
-        parameters: {
-            query?: {
-                after?: number;
-            };
             header?: {
-                "last-event-id"?: number | null;
+                "Idempotency-Key"?: string | null;
             };
-            path: {
-                id: string;
-            };
+            path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StreamingQuestion"];
+            };
+        };
         responses: {
-            /** @description Successful Response */
+            /** @description The answer's events; see `GET /runs/{run_id:uuid}/events`. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "text/event-stream": string;
                 };
             };
-            /** @description Validation Error */
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-        };
-    };
-    cancel_api_v1_runs__id__cancel_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
+            /** @description Service unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Cancelled"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
     };
-    live_health_live_get: {
+    get_health_health_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -1787,7 +3824,101 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_live_health_live_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alive"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_ready_health_ready_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description A part is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
                 };
             };
         };
