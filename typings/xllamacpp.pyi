@@ -20,6 +20,7 @@ class CommonParams:
     n_ctx: int
     n_predict: int
     cache_ram_mib: int
+    fit_params: bool
     cpuparams: _Threads
     cpuparams_batch: _Threads
     use_jinja: bool

@@ -1,7 +1,7 @@
 """Values that may be forgotten at any moment, in Valkey."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -49,7 +49,7 @@ class ValkeyCache:
         if found is None:
             return None
         try:
-            return msgspec.msgpack.decode(found, type=kind)
+            return msgspec.msgpack.decode(cast("bytes", found), type=kind)
         except msgspec.DecodeError:
             return None
 

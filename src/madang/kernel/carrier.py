@@ -1,4 +1,8 @@
-"""Celery, which carries deliveries from any process to a worker and does nothing else."""
+"""Celery, which carries deliveries from any process to a worker and does nothing else.
+
+Messages are taken without acknowledgement: what a dying worker or broker loses is still in the outbox, and is sent
+again.
+"""
 
 import threading
 from collections.abc import Callable
@@ -7,6 +11,7 @@ from typing import Any
 
 import msgspec
 from celery import Celery
+from kombu import Queue
 
 from madang.kernel import log
 from madang.kernel.db import Delivery
@@ -19,9 +24,11 @@ TASK = "madang.deliver"
 
 def celery_app(settings: Settings, take: Callable[[Delivery], None] | None = None) -> Celery:
     """The Celery application; a worker gives `take`, which must return at once."""
+    queue = f"{settings.key_prefix}:deliveries"
     app = Celery("madang", broker=settings.valkey_url.get_secret_value(), set_as_current=False)
     app.conf.update(
-        task_default_queue=f"{settings.key_prefix}:deliveries",
+        task_default_queue=queue,
+        task_queues=(Queue(queue, no_ack=True),),
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, cast
 from uuid import UUID
 
 import msgspec
@@ -20,10 +20,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    bindparam,
     func,
     insert,
     make_url,
-    select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -39,6 +40,13 @@ APP_ROLE = "madang_app"
 
 RESEND_AFTER_SECONDS = 5
 """A delivery that nobody has taken on by then is sent again."""
+
+
+HOUSE = "house"
+"""The scope of the house itself, which sees every row."""
+
+SCOPE = text("SELECT set_config('madang.account', :account, true)")
+"""Sets the row-level scope for the rest of the transaction."""
 
 
 class Row(DeclarativeBase):
@@ -77,7 +85,7 @@ class Outbox(Row):
     """What a committed transaction still owes: events to tell and jobs to do."""
 
     __tablename__ = "outbox"
-    __table_args__: ClassVar[dict[str, str]] = {"schema": "supervisor"}
+    __table_args__ = ({"schema": "supervisor"},)
 
     id: Mapped[UUID] = id_column()
     kind: Mapped[str]
@@ -93,7 +101,15 @@ class Outbox(Row):
     dead_at: Mapped[datetime | None]
 
 
-OUTBOX: Table = Outbox.__table__  # type: ignore[assignment]  # declared as FromClause, a Table in truth
+OUTBOX = cast("Table", Outbox.__table__)
+
+
+POST = insert(OUTBOX).values(
+    due_at=func.coalesce(
+        bindparam("due_at", type_=DateTime(timezone=True)),
+        func.now() + func.make_interval(0, 0, 0, 0, 0, 0, RESEND_AFTER_SECONDS),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +155,9 @@ class Tx(AsyncSession):
         self, kind: Literal["event", "job"], name: str, payload: object, due_at: datetime | None = None
     ) -> None:
         delivery = Delivery(new_id(), kind, name, msgspec.to_builtins(payload), request_id())
-        due = due_at or func.now() + func.make_interval(0, 0, 0, 0, 0, 0, RESEND_AFTER_SECONDS)
-        await self.execute(
-            insert(OUTBOX).values(
-                id=delivery.id,
-                kind=kind,
-                name=name,
-                payload=delivery.payload,
-                request_id=delivery.request_id,
-                due_at=due,
-            )
-        )
+        row = {"id": delivery.id, "kind": kind, "name": name, "payload": delivery.payload}
+        timing = {"request_id": delivery.request_id, "due_at": due_at}
+        await self.execute(POST, {**row, **timing})
         if due_at is None:
             self.deliveries.append(delivery)
 
@@ -169,17 +177,11 @@ class Database:
         """
         async with Tx(self.engine, expire_on_commit=False) as tx:
             tx.deliveries = []
-            await tx.execute(select(scope_of(who)))
+            await tx.execute(SCOPE, {"account": HOUSE if who is None else str(who.account_id)})
             yield tx
             await tx.commit()
         if tx.deliveries:
             self._deliver(tx.deliveries)
-
-
-def scope_of(who: Principal | None) -> "func.Function[str]":
-    """The SQL call that sets the row-level scope for the rest of the transaction."""
-    account = "house" if who is None else str(who.account_id)
-    return func.set_config("madang.account", account, True)  # noqa: FBT003  # PostgreSQL's is_local
 
 
 def open_engine(settings: Settings, process: str) -> AsyncEngine:
@@ -209,5 +211,3 @@ def owner_policy(table: str, column: str = "account_id") -> Iterable[str]:
         f'ALTER TABLE "{schema}".{name} FORCE ROW LEVEL SECURITY',
         f'CREATE POLICY {name}_owner ON "{schema}".{name} USING {mine} WITH CHECK {mine}',
     )
-
-

@@ -12,9 +12,7 @@ class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
 
     status: ClassVar[int] = 500
 
-    def __init__(
-        self, code: str, detail: str, *, headers: dict[str, str] | None = None, **extra: object
-    ) -> None:
+    def __init__(self, code: str, detail: str, *, headers: dict[str, str] | None = None, **extra: object) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail

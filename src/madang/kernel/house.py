@@ -47,7 +47,8 @@ class House:
         if opening is None:
             opening = self._resources[open_it] = spawn(self._stack.enter_async_context(open_it(self)), "resource")
         try:
-            return await asyncio.shield(opening)  # type: ignore[no-any-return]  # keyed by what opens it
+            found: T = await asyncio.shield(opening)
+            return found
         except BaseException:
             failed = opening.done() and (opening.cancelled() or opening.exception() is not None)
             if failed and self._resources.get(open_it) is opening:
@@ -75,9 +76,11 @@ async def open_house(
         stack.push_async_callback(engine.dispose)
         valkey = open_valkey(settings)
         stack.push_async_callback(valkey.aclose)
-        tail = open_valkey(settings, patience=BLOCK_MILLISECONDS / 1000 + VALKEY_TIMEOUT_SECONDS, single=True)
-        stack.push_async_callback(tail.aclose)
-        streams = Streams(valkey, tail, settings.key_prefix, settings.stream_retention_hours * 3600)
+        writing = open_valkey(settings, patience=None)
+        stack.push_async_callback(writing.aclose)
+        reading = open_valkey(settings, patience=BLOCK_MILLISECONDS / 1000 + VALKEY_TIMEOUT_SECONDS, single=True)
+        stack.push_async_callback(reading.aclose)
+        streams = Streams(valkey, writing, reading, settings.key_prefix, settings.stream_retention_hours * 3600)
         stack.push_async_callback(streams.close)
         async with AsyncExitStack() as resources:
             yield House(
@@ -94,8 +97,8 @@ async def open_house(
             )
 
 
-def open_valkey(settings: Settings, *, patience: float = VALKEY_TIMEOUT_SECONDS, single: bool = False) -> Redis:
-    """A client; `patience` is the longest wait for one reply in seconds."""
+def open_valkey(settings: Settings, *, patience: float | None = VALKEY_TIMEOUT_SECONDS, single: bool = False) -> Redis:
+    """A client; `patience` is the longest wait for one reply in seconds, None for ever."""
     return Redis.from_url(
         settings.valkey_url.get_secret_value(),
         socket_timeout=patience,

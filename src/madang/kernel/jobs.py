@@ -50,7 +50,7 @@ class Job:
     """
 
     kind: JobKind[Any]
-    handler: Callable[..., Awaitable[None]]
+    handler: Callable[..., Coroutine[Any, Any, None]]
     lease: timedelta = timedelta(seconds=30)
     max_attempts: int = 5
     on_dead: "Callable[[House, Any, str], Awaitable[None]] | None" = None
@@ -118,7 +118,7 @@ class Deliverer:
                     await self.reactions.tell(self.house, delivery)
                 else:
                     await self._do(delivery)
-            except Exception as error:  # noqa: BLE001  # whatever a handler raises, the outbox sends the row again
+            except Exception as error:  # whatever a handler raises, the outbox sends the row again
                 logger.warning("delivery_failed", delivery=delivery.name, exc_info=error)
 
     async def _do(self, delivery: Delivery) -> None:
@@ -138,7 +138,7 @@ class Deliverer:
         attempt = await claim(self.house, delivery, job.lease)
         if attempt is None:
             return
-        work = asyncio.ensure_future(job.handler(self.house, payload))
+        work = spawn(job.handler(self.house, payload), f"handler:{delivery.name}")
         keeper = spawn(keep(self.house, delivery, job.lease, work), f"lease:{delivery.name}")
         try:
             await work

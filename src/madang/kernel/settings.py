@@ -52,9 +52,7 @@ class Settings(BaseSettings):
     stream_retention_hours: int = Field(
         default=24, ge=1, le=720, description="How long the live event log of an answer stays in Valkey."
     )
-    key_prefix: str = Field(
-        default="madang", pattern=r"^[a-z0-9-]{1,32}$", description="Before every key in Valkey."
-    )
+    key_prefix: str = Field(default="madang", pattern=r"^[a-z0-9-]{1,32}$", description="Before every key in Valkey.")
 
     @property
     def owner_url(self) -> str:

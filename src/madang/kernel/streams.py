@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from madang.kernel import log
 from madang.kernel.jobs import spawn
@@ -21,6 +21,7 @@ from madang.kernel.jobs import spawn
 logger = log.get_logger(__name__)
 
 FLUSH_GAP_SECONDS = 0.01
+WRITE_SECONDS = 5.0
 READ_GAP_SECONDS = 0.015
 BLOCK_MILLISECONDS = 5000
 PAGE = 1000
@@ -35,25 +36,33 @@ redis.call('EXPIRE', KEYS[2], ARGV[2])
 return tonumber(head[2] or '0')
 """
 _APPEND = """
-local head = redis.call('HMGET', KEYS[2], 'fence', 'last')
-local fence, last = tonumber(head[1] or '0'), tonumber(head[2] or '0')
-if tonumber(ARGV[1]) < fence then return -1 end
-local first = tonumber(ARGV[3])
-if first > last + 1 then return last end
-local seq = last
-for i = 4, #ARGV, 2 do
-  local this = first + (i - 4) / 2
-  if this > seq then
-    redis.call('XADD', KEYS[1], string.format('%d-0', this), 't', ARGV[i], 'd', ARGV[i + 1])
-    seq = this
+local at, answers = 2, {}
+for k = 1, #KEYS, 2 do
+  local stream, head = KEYS[k], KEYS[k + 1]
+  local known = redis.call('HMGET', head, 'fence', 'last')
+  local fence, last = tonumber(known[1] or '0'), tonumber(known[2] or '0')
+  local mine, first, count = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  at = at + 3
+  local seq = last
+  if mine < fence then
+    seq = -1
+  elseif first <= last + 1 then
+    for i = 0, count - 1 do
+      if first + i > seq then
+        seq = first + i
+        redis.call('XADD', stream, string.format('%d-0', seq), 't', ARGV[at + 2 * i], 'd', ARGV[at + 2 * i + 1])
+      end
+    end
+    redis.call('HSET', head, 'fence', ARGV[at - 3], 'last', seq)
+    if last == 0 then
+      redis.call('EXPIRE', stream, ARGV[1])
+      redis.call('EXPIRE', head, ARGV[1])
+    end
   end
+  at = at + 2 * count
+  answers[#answers + 1] = seq
 end
-redis.call('HSET', KEYS[2], 'fence', ARGV[1], 'last', seq)
-if last == 0 then
-  redis.call('EXPIRE', KEYS[1], ARGV[2])
-  redis.call('EXPIRE', KEYS[2], ARGV[2])
-end
-return seq
+return answers
 """
 
 
@@ -123,17 +132,21 @@ class LogWriter:
 
 
 class Streams:
-    """All logs, seen from one process: one flusher writes for every writer, one tail reads for every reader."""
+    """All logs, seen from one process: one flusher writes for every writer, one tail reads for every reader.
 
-    def __init__(self, valkey: Redis, tail_valkey: Redis, prefix: str, retention_seconds: int) -> None:
+    `writing` is a client without time-outs of its own, which would cost more than the writing; `reading` has one
+    connection, on which it may wait for `BLOCK_MILLISECONDS`.
+    """
+
+    def __init__(self, valkey: Redis, writing: Redis, reading: Redis, prefix: str, retention_seconds: int) -> None:
         self._valkey = valkey
         self._prefix = prefix
         self._retention = retention_seconds
         self._claim = valkey.register_script(_CLAIM)
-        self._append_sha: str | None = None
+        self._append = writing.register_script(_APPEND)
         self._dirty: set[LogWriter] = set()
         self._flusher: asyncio.Task[None] | None = None
-        self._tail = Tail(tail_valkey, valkey)
+        self._tail = Tail(reading, valkey)
 
     def _keys(self, key: str) -> tuple[str, str]:
         return f"{self._prefix}:log:{{{key}}}", f"{self._prefix}:log:{{{key}}}:head"
@@ -154,7 +167,7 @@ class Streams:
         """All events that are there now with a number above `after`."""
         found: list[Event] = []
         while True:
-            page = await self._valkey.xrange(self._keys(key)[0], min=f"({after}-0", count=PAGE)
+            page: Any = await self._valkey.xrange(self._keys(key)[0], min=f"({after}-0", count=PAGE)
             found.extend(_events(page))
             if len(page) < PAGE:
                 return found
@@ -197,32 +210,24 @@ class Streams:
                 await asyncio.sleep(FLUSH_GAP_SECONDS)
             except (RedisError, OSError, TimeoutError) as error:
                 self._dirty |= batch
-                self._append_sha = None
                 logger.warning("log_away", writers=len(batch), error=str(error))
                 await asyncio.sleep(_AWAY_SECONDS[min(failures, len(_AWAY_SECONDS) - 1)])
                 failures += 1
 
     async def _write(self, writers: list[LogWriter]) -> None:
-        if self._append_sha is None:
-            self._append_sha = str(await self._valkey.script_load(_APPEND))
-        pipe = self._valkey.pipeline(transaction=False)
+        """Append for all writers with one call of one script; its reply has each log's last number."""
+        keys: list[str] = []
+        args: list[Any] = [self._retention]
         for writer in writers:
-            first = writer.stored + 1
-            stream, head = self._keys(writer.key)
-            args: list[Any] = [writer.fence, self._retention, first]
-            for event in writer.events[writer.stored :]:
+            keys += self._keys(writer.key)
+            fresh = writer.events[writer.stored :]
+            args += (writer.fence, writer.stored + 1, len(fresh))
+            for event in fresh:
                 args += (event.type, event.data)
-            pipe.evalsha(self._append_sha, 2, stream, head, *args)
-        answers = await pipe.execute(raise_on_error=False)
+        async with asyncio.timeout(WRITE_SECONDS):
+            answers = await self._append(keys=keys, args=args)
         for writer, answer in zip(writers, answers, strict=True):
-            if isinstance(answer, NoScriptError):
-                self._append_sha = None
-                self._dirty.add(writer)
-            elif isinstance(answer, Exception):
-                logger.error("log_refused", key=writer.key, error=str(answer))
-                self._dirty.add(writer)
-            else:
-                writer.confirm(int(answer))
+            writer.confirm(int(answer))
 
 
 @dataclass(slots=True, eq=False)
@@ -285,7 +290,7 @@ class Tail:
         while self._followers:
             try:
                 self._client_id = self._client_id or await self._blocking.client_id()
-                cursors = {
+                cursors: dict[Any, Any] = {
                     stream: f"{min(one.cursor for one in followers)}-0" for stream, followers in self._followers.items()
                 }
                 found = await self._blocking.xread(cursors, count=PAGE, block=BLOCK_MILLISECONDS)

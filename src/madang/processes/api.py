@@ -10,6 +10,7 @@ from madang.kernel import log
 from madang.kernel.house import open_house
 from madang.kernel.http import build_app
 from madang.kernel.settings import load
+from madang.processes.memory import settle
 from madang.processes.web import serve_web
 
 DRAIN_SECONDS = 2
@@ -36,6 +37,7 @@ async def serve() -> None:
             timeout_graceful_shutdown=DRAIN_SECONDS,
             timeout_keep_alive=65,
         )
+        settle()
         await uvicorn.Server(config).serve()
 
 

@@ -20,6 +20,7 @@ from madang.kernel.events import Reactions
 from madang.kernel.house import House, open_house
 from madang.kernel.jobs import Deliverer, by_name
 from madang.kernel.settings import load
+from madang.processes.memory import settle
 
 logger = log.get_logger(__name__)
 
@@ -74,6 +75,7 @@ class Loop:
             await warm_up(house)
             self._deliverer = Deliverer(house, jobs, reactions)
             beat = self._loop.create_task(_beat(house))
+            settle()
             self._ready.set()
             await self._end.wait()
             beat.cancel()

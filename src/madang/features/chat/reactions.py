@@ -9,7 +9,7 @@ from madang.kernel.house import House
 
 async def on_run_ended(_house: House, tx: Tx, event: RunEnded) -> None:
     """Store the answer as a message."""
-    await take_answer(tx, event.run_id)
+    await take_answer(tx, event)
 
 
 ANSWER = Reaction(RunEnded, on_run_ended)

@@ -18,10 +18,10 @@ from madang.features.chat.contracts import (
 )
 from madang.features.chat.queries import history_of
 from madang.features.chat.settings import load
-from madang.features.chat.tables import ChatMessage, ChatSession
+from madang.features.chat.tables import MESSAGES, SESSIONS, ChatMessage, ChatSession
 from madang.features.knowledge.public import require_documents
 from madang.features.providers.public import Message, model_info
-from madang.features.runs.public import RunRequest, RunResult, Status, cancel, is_active, results, start_run
+from madang.features.runs.public import RunEnded, RunRequest, RunResult, Status, cancel, is_active, results, start_run
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.errors import Invalid
@@ -114,7 +114,7 @@ async def ask_again(house: House, tx: Tx, who: Principal, session_id: UUID, mess
         .where(ChatMessage.reply_to == message_id, ChatMessage.superseded_at.is_(None))
         .values(superseded_at=func.now())
     )
-    await tx.execute(insert(ChatMessage).values(_answer(who, accepted)))
+    await tx.execute(insert(MESSAGES), _answer(who, accepted))
     await _touch(tx, session_id, accepted.run_id, None)
     return accepted
 
@@ -185,6 +185,7 @@ def _answer(who: Principal, accepted: Accepted) -> dict[str, object]:
         "text": "",
         "reply_to": accepted.message_id,
         "run_id": accepted.run_id,
+        "citations": [],
     }
 
 
@@ -193,20 +194,19 @@ async def _store(
 ) -> None:
     title = derived_title(question.text)
     if session is None:
-        await tx.execute(
-            insert(ChatSession).values(
-                id=accepted.session_id,
-                account_id=who.account_id,
-                title=title,
-                model=question.model,
-                agent=question.agent,
-                active_run_id=accepted.run_id,
-            )
-        )
+        row = {
+            "id": accepted.session_id,
+            "account_id": who.account_id,
+            "title": title,
+            "model": question.model,
+            "agent": question.agent,
+            "active_run_id": accepted.run_id,
+        }
+        await tx.execute(insert(SESSIONS), row)
     else:
         await _touch(tx, session.id, accepted.run_id, title if session.title == UNTITLED else None)
-    shared = {"account_id": who.account_id, "session_id": accepted.session_id}
-    question_row = {
+    shared: dict[str, object] = {"account_id": who.account_id, "session_id": accepted.session_id}
+    question_row: dict[str, object] = {
         **shared,
         "id": asked.id,
         "role": "user",
@@ -214,11 +214,12 @@ async def _store(
         "text": question.text,
         "reply_to": None,
         "run_id": None,
+        "citations": [],
         "request": asked.request,
         "idempotency_key": asked.idempotency_key,
     }
     answer_row = {**_answer(who, accepted), "request": None, "idempotency_key": None}
-    await tx.execute(insert(ChatMessage).values([question_row, answer_row]))
+    await tx.execute(insert(MESSAGES), [question_row, answer_row])
 
 
 async def _touch(tx: Tx, session_id: UUID, run_id: UUID, title: str | None) -> None:
@@ -228,19 +229,16 @@ async def _touch(tx: Tx, session_id: UUID, run_id: UUID, title: str | None) -> N
     await tx.execute(update(ChatSession).where(ChatSession.id == session_id).values(changed))
 
 
-async def take_answer(tx: Tx, run_id: UUID) -> None:
-    """Store what an ended run said as its message, and free its session. Doing it twice changes nothing."""
-    result = (await results(tx, [run_id])).get(run_id)
-    if result is None:
+async def take_answer(tx: Tx, ended: RunEnded) -> None:
+    """Store what a run of ours said as its message, and free its session. Doing it twice changes nothing."""
+    answer_id, session_id = (ended.labels.get(name) for name in ("answer_id", "session_id"))
+    result = (await results(tx, [ended.run_id])).get(ended.run_id)
+    if answer_id is None or session_id is None or result is None:
         return
-    await tx.execute(
-        update(ChatMessage)
-        .where(ChatMessage.run_id == run_id, ChatMessage.status == "streaming")
-        .values(**answer_of(result))
-    )
-    await tx.execute(
-        update(ChatSession).where(ChatSession.active_run_id == run_id).values(active_run_id=None, updated_at=func.now())
-    )
+    answer = (MESSAGES.c.id == UUID(answer_id), MESSAGES.c.run_id == ended.run_id, MESSAGES.c.status == "streaming")
+    await tx.execute(update(MESSAGES).where(*answer).values(**answer_of(result)))
+    session = (SESSIONS.c.id == UUID(session_id), SESSIONS.c.active_run_id == ended.run_id)
+    await tx.execute(update(SESSIONS).where(*session).values(active_run_id=None, updated_at=func.now()))
 
 
 def answer_of(result: RunResult) -> dict[str, object]:

@@ -1,8 +1,10 @@
 """Rows of chat."""
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
+from sqlalchemy import Table
 from sqlalchemy.orm import Mapped
 
 from madang.kernel.db import Row, created_at_column, id_column
@@ -45,3 +47,8 @@ class ChatMessage(Row):
     idempotency_key: Mapped[str | None]
     superseded_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = created_at_column()
+
+
+SESSIONS = cast("Table", ChatSession.__table__)
+MESSAGES = cast("Table", ChatMessage.__table__)
+"""The same as plain tables, for the statements that every question pays for."""

@@ -1,9 +1,10 @@
 """Rows of runs."""
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Integer, LargeBinary
+from sqlalchemy import Integer, LargeBinary, Table
 from sqlalchemy.orm import Mapped, mapped_column
 
 from madang.kernel.db import Row, created_at_column, id_column
@@ -34,3 +35,7 @@ class Run(Row):
     created_at: Mapped[datetime] = created_at_column()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+RUNS = cast("Table", Run.__table__)
+"""The same as a plain table, for the statements that every answer pays for."""

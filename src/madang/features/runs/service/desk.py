@@ -22,7 +22,7 @@ from madang.features.runs.contracts import (
     Totals,
 )
 from madang.features.runs.service.packing import pack
-from madang.features.runs.tables import Run
+from madang.features.runs.tables import RUNS, Run
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.house import House
@@ -38,17 +38,17 @@ async def start_run(tx: Tx, who: Principal, request: RunRequest) -> UUID:
     """Store a queued run with this transaction; a worker performs it after the commit."""
     run_id = new_id()
     labels = {"run_id": str(run_id), **(request.labels or {})}
-    await tx.execute(
-        insert(Run).values(
-            id=run_id,
-            account_id=who.account_id,
-            agent=request.agent,
-            model=request.model,
-            status="queued",
-            request=msgspec.to_builtins(request),
-            labels=labels,
-        )
-    )
+    row = {
+        "id": run_id,
+        "account_id": who.account_id,
+        "agent": request.agent,
+        "model": request.model,
+        "status": "queued",
+        "attempt": 0,
+        "request": msgspec.to_builtins(request),
+        "labels": labels,
+    }
+    await tx.execute(insert(RUNS), row)
     await tx.enqueue(PERFORM, RunOrder(run_id))
     return run_id
 

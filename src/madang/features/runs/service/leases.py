@@ -10,18 +10,20 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
 from redis.exceptions import RedisError
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import ColumnElement
 
 from madang.features.runs.contracts import PERFORM, RunOrder
 from madang.features.runs.service.desk import STOP_CHANNEL
 from madang.features.runs.settings import load
-from madang.features.runs.tables import Run
+from madang.features.runs.tables import RUNS, Run
 from madang.kernel import log
 from madang.kernel.db import Delivery, Tx
 from madang.kernel.house import House
@@ -33,12 +35,26 @@ REAP_BATCH = 200
 type Reason = Literal["stopped", "lost"]
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What performing a run needs of its row."""
+
+    id: UUID
+    account_id: UUID
+    attempt: int
+    request: dict[str, object]
+    labels: dict[str, object]
+    cancel_requested_at: datetime | None
+
+
+_COLUMNS = tuple(RUNS.c[one.name] for one in fields(Taken))
+
+
 @dataclass(slots=True, eq=False)
 class Hand:
     """A run in this worker's hands. `end` cancels its work and remembers why."""
 
-    run: Run
-    attempt: int
+    run: Taken
     work: "asyncio.Task[object] | None" = None
     reason: Reason | None = None
 
@@ -46,6 +62,11 @@ class Hand:
     def was_stopped(self) -> bool:
         """Whether a person asked for the end."""
         return self.reason == "stopped"
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt, which fences all that it writes."""
+        return self.run.attempt
 
     def end(self, reason: Reason) -> None:
         """Cancel the work; the first reason stays."""
@@ -64,38 +85,40 @@ class Hands:
 
     async def take(self, run_id: UUID, delivery: Delivery) -> Hand | None:
         """Claim the run, and answer for it from now on; None when it is another's, stopped or over."""
-        free = or_(Run.status == "queued", and_(Run.status == "running", Run.lease_expires_at < func.now()))
+        expired = and_(RUNS.c.status == "running", RUNS.c.lease_expires_at < func.now())
+        free = or_(RUNS.c.status == "queued", expired)
         async with self.house.db.transaction() as tx:
-            run = await self._claim(tx, and_(Run.id == run_id, free))
+            run = await self._claim(tx, and_(RUNS.c.id == run_id, free))
             await accept(tx, delivery)
         return self._hold(run)
 
     async def retake(self, hand: Hand) -> Hand | None:
         """Begin another attempt at a run that is still ours; None when it is not."""
-        mine = and_(Run.id == hand.run.id, Run.status == "running", Run.attempt == hand.attempt)
+        mine = and_(RUNS.c.id == hand.run.id, RUNS.c.status == "running", RUNS.c.attempt == hand.attempt)
         async with self.house.db.transaction() as tx:
             run = await self._claim(tx, mine)
         return self._hold(run)
 
-    async def _claim(self, tx: Tx, condition: "object") -> Run | None:
+    async def _claim(self, tx: Tx, condition: ColumnElement[bool]) -> Taken | None:
         claimed = (
-            update(Run)
-            .where(condition)  # type: ignore[arg-type]  # built by and_/or_ above
+            update(RUNS)
+            .where(condition)
             .values(
                 status="running",
-                attempt=Run.attempt + 1,
+                attempt=RUNS.c.attempt + 1,
                 lease_owner=self.owner,
                 lease_expires_at=in_seconds(load().lease_seconds),
-                started_at=func.coalesce(Run.started_at, func.now()),
+                started_at=func.coalesce(RUNS.c.started_at, func.now()),
             )
-            .returning(Run)
+            .returning(*_COLUMNS)
         )
-        return await tx.scalar(claimed)
+        row = (await tx.execute(claimed)).first()
+        return None if row is None else Taken(*row)
 
-    def _hold(self, run: Run | None) -> Hand | None:
+    def _hold(self, run: Taken | None) -> Hand | None:
         if run is None:
             return None
-        hand = self.runs[run.id] = Hand(run, run.attempt)
+        hand = self.runs[run.id] = Hand(run)
         return hand
 
     def drop(self, hand: Hand) -> None:

@@ -15,11 +15,11 @@ from madang.features.agents.public import Turn, forget_run, run_agent
 from madang.features.providers.public import estimate_usage, model_info
 from madang.features.runs.contracts import EventType, RunEnded, RunOrder, RunRequest, Status
 from madang.features.runs.service.desk import receipt
-from madang.features.runs.service.leases import Hand, Hands, open_hands
+from madang.features.runs.service.leases import Hand, Hands, Taken, open_hands
 from madang.features.runs.service.packing import pack
 from madang.features.runs.service.recorder import Recorder
 from madang.features.runs.settings import load
-from madang.features.runs.tables import Run
+from madang.features.runs.tables import RUNS
 from madang.kernel import log
 from madang.kernel.auth import Principal
 from madang.kernel.db import Delivery
@@ -120,7 +120,7 @@ async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
     return _finished(hand.run)
 
 
-def _turn(run: Run) -> Turn:
+def _turn(run: Taken) -> Turn:
     request = msgspec.convert(run.request, RunRequest)
     return Turn(
         run_id=run.id,
@@ -133,7 +133,7 @@ def _turn(run: Run) -> Turn:
     )
 
 
-def _finished(run: Run) -> Ending:
+def _finished(run: Taken) -> Ending:
     return Ending("finished", EventType.FINISHED, {"message_id": run.labels.get("answer_id")})
 
 
@@ -168,10 +168,10 @@ async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending) -> 
 
 async def _store(house: House, hand: Hand, recorder: Recorder, ending: Ending, last: Event) -> None:
     totals = recorder.totals()
-    mine = (Run.id == hand.run.id, Run.status == "running", Run.attempt == hand.attempt)
+    mine = (RUNS.c.id == hand.run.id, RUNS.c.status == "running", RUNS.c.attempt == hand.attempt)
     async with house.db.transaction() as tx:
         stored = await tx.execute(
-            update(Run)
+            update(RUNS)
             .where(*mine)
             .values(
                 status=ending.status,
@@ -184,7 +184,7 @@ async def _store(house: House, hand: Hand, recorder: Recorder, ending: Ending, l
                 lease_expires_at=None,
                 finished_at=func.now(),
             )
-            .returning(Run.id)
+            .returning(RUNS.c.id)
         )
         if stored.first() is None:
             raise FencedError(str(hand.run.id))
