@@ -79,6 +79,8 @@ def parameters(model: Path, port: int, threads: int, slots: int) -> xllamacpp.Co
     params.n_ctx = slots * CONTEXT_TOKENS
     params.n_predict = LIMIT_TOKENS
     params.cache_ram_mib = 0
+    # The model fits: trying out what would fit loads it a second time.
+    params.fit_params = False
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
     params.use_jinja = True

@@ -7,137 +7,24 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from madang.local.child import Child, ChildError, free_port
-from madang.local.postgres import PostgresServer
-from madang.local.running import holder, publish
-from madang.local.secrets import private_folder, secret
+from madang.local.child import ChildError, free_port
+from madang.local.household import EVERYWHERE, Household
+from madang.local.running import holder
+from madang.local.secrets import private_folder
 from madang.local.settings import LocalSettings
-from madang.local.supervisor import Kept, Supervisor, ended
-from madang.local.valkey import ValkeyServer
+from madang.local.supervisor import Supervisor
 from madang.local.words import say
-
-APPS = ("api", "worker", "scheduler")
-EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104  # compared with only
-HEALTHY = 200
-PROBE_SECONDS = 3.0
-POLL_SECONDS = 0.03
 
 
 class CannotStart(Exception):  # noqa: N818  # a sentence for the person at the terminal
     """Madang cannot start; the message says why and what to do next."""
-
-
-@dataclass(slots=True)
-class Household:
-    """What one `madang up` runs. It ends in this order: apps and models, then the databases."""
-
-    settings: LocalSettings
-    supervisor: Supervisor
-    port: int
-    environment: dict[str, str] = field(default_factory=dict[str, str])
-    apps: list[Kept] = field(default_factory=list[Kept])
-    databases: list[Kept] = field(default_factory=list[Kept])
-
-    async def open(self) -> None:
-        """Start everything and wait until the first answer can be given.
-
-        Raises ChildError when a part does not come up.
-        """
-        self.environment |= self._given()
-        models = [self._model("language_model", "MODELS"), self._model("embeddings", "EMBEDDINGS")]
-        if self.settings.local_models:
-            for model, _ in models:
-                await self._start(self.apps, model)
-        await self._open_databases()
-        await self._migrate()
-        publish(self.settings.data_dir.resolve(), self.environment)
-        for name in APPS:
-            await self._start(self.apps, self._python(name, f"madang.processes.{name}"))
-        if self.settings.local_models:
-            for model, port in models:
-                await self._answering(model, "127.0.0.1", port, "/health")
-        host = "127.0.0.1" if self.settings.host in EVERYWHERE else self.settings.host
-        await self._answering(self._kept("api"), host, self.port, "/health/ready")
-
-    async def close(self) -> None:
-        """End everything that was started."""
-        await self.supervisor.stop(self.apps, self.databases)
-
-    async def _open_databases(self) -> None:
-        settings, wanted = self.settings, list[tuple[Kept, Callable[[], bool]]]()
-        if settings.database_url is None:
-            postgres = PostgresServer(settings.data_dir)
-            wanted.append((Kept(postgres.child, prepare=postgres.prepare), postgres.is_ready))
-            self.environment |= {"DATABASE_URL": postgres.app_url, "MADANG_OWNER_DATABASE_URL": postgres.url}
-        if settings.valkey_url is None:
-            valkey = ValkeyServer(settings.data_dir)
-            wanted.append((Kept(valkey.child, prepare=valkey.prepare), valkey.is_ready))
-            self.environment |= {"VALKEY_URL": valkey.url}
-        for kept, _ in wanted:
-            await self._start(self.databases, kept)
-        for kept, ready in wanted:
-            await self.supervisor.wait_until(kept, ready, settings.start_seconds)
-
-    async def _migrate(self) -> None:
-        """Bring the database to this version, in a process of its own: what it imports is not kept."""
-        child = self._python("migrate", "madang.migrations").child
-        child.spawn()
-        try:
-            how = await asyncio.wait_for(ended(child), self.settings.start_seconds)
-        except TimeoutError:
-            child.kill()
-            how = "too slow"
-        if how != "exit code 0":
-            raise ChildError(child.complaint(f"could not bring the database to this version ({how})"))
-
-    async def _start(self, group: list[Kept], kept: Kept) -> None:
-        group.append(kept)
-        await self.supervisor.start(kept)
-
-    async def _answering(self, kept: Kept, host: str, port: int, path: str) -> None:
-        answers = asyncio.Event()
-        probe = self.supervisor.tasks.create_task(_probe(host, port, path, answers))
-        try:
-            await self.supervisor.wait_until(kept, answers.is_set, self.settings.start_seconds)
-        finally:
-            probe.cancel()
-
-    def _kept(self, name: str) -> Kept:
-        return next(kept for kept in self.apps if kept.child.name == name)
-
-    def _python(self, name: str, module: str) -> Kept:
-        child = Child(
-            name=name,
-            command=[sys.executable, "-P", "-m", module],
-            log=self.settings.data_dir.resolve() / "logs" / f"{name}.log",
-            environment=self.environment,
-        )
-        return Kept(child, mark=module)
-
-    def _model(self, module: str, variable: str) -> tuple[Kept, int]:
-        port = free_port()
-        self.environment[f"MADANG_LOCAL_{variable}_PORT"] = str(port)
-        if self.settings.local_models:
-            self.environment[f"MADANG_LOCAL_{variable}_URL"] = f"http://127.0.0.1:{port}/v1"
-        return self._python(module.replace("_", "-"), f"madang.local.{module}"), port
-
-    def _given(self) -> dict[str, str]:
-        data_dir = self.settings.data_dir.resolve()
-        return {
-            "MADANG_DATA_DIR": str(data_dir),
-            "MADANG_MODELS_DIR": str(self.settings.models_folder),
-            "MADANG_HOST": self.settings.host,
-            "MADANG_PORT": str(self.port),
-            "MADANG_SECRET_KEY": self.settings.secret_key or secret(data_dir, "secret-key"),
-            "PYTHONUNBUFFERED": "1",
-        }
 
 
 async def live(settings: LocalSettings) -> int:
@@ -166,7 +53,7 @@ async def _live(household: Household, stop: asyncio.Event, tasks: asyncio.TaskGr
     if not (data_dir / "postgres").exists():
         tell(say("first"))
     asked = tasks.create_task(stop.wait())
-    opening = tasks.create_task(_settled(household))
+    opening = tasks.create_task(_settled(household.open()))
     logs = tasks.create_task(household.supervisor.watch_logs())
     try:
         await asyncio.wait((asked, opening), return_when=asyncio.FIRST_COMPLETED)
@@ -178,6 +65,9 @@ async def _live(household: Household, stop: asyncio.Event, tasks: asyncio.TaskGr
             note_address(data_dir, url)
             tell(f"Madang is ready at {url}")
             tell(say("stop_hint", folder=data_dir / "logs"))
+            if trouble := await _settled(household.open_the_rest()):
+                tell(say("gave_up", reason=trouble))
+                return 1
             await asked
         return 0
     finally:
@@ -185,36 +75,13 @@ async def _live(household: Household, stop: asyncio.Event, tasks: asyncio.TaskGr
             task.cancel()
 
 
-async def _settled(household: Household) -> str | None:
-    """None when everything is up, else what is wrong."""
+async def _settled(work: Coroutine[Any, Any, None]) -> str | None:
+    """None when it worked, else what is wrong."""
     try:
-        await household.open()
+        await work
     except ChildError as error:
         return str(error)
     return None
-
-
-async def _probe(host: str, port: int, path: str, answers: asyncio.Event) -> None:
-    """Ask until the answer is 200."""
-    while True:
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                if await _status(host, port, path) == HEALTHY:
-                    answers.set()
-                    return
-        except (OSError, ValueError, EOFError):
-            pass
-        await asyncio.sleep(POLL_SECONDS)
-
-
-async def _status(host: str, port: int, path: str) -> int:
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        line = await reader.readline()
-        return int(line.split()[1]) if line else 0
-    finally:
-        writer.close()
 
 
 def address(host: str, port: int) -> str:
