@@ -62,7 +62,7 @@ async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
 async def empty(house: House) -> None:
     """A house that nobody has an account in."""
     async with house.db.transaction() as tx:
-        await tx.execute(text('TRUNCATE "user".accounts CASCADE'))
+        await tx.execute(text('DELETE FROM "user".accounts'))
 
 
 @pytest.fixture

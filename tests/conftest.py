@@ -1,0 +1,44 @@
+"""A real PostgreSQL and a real Valkey for every test process, and a house that stands on them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from madang.catalog import installed
+from madang.features.agents.public import prepare_checkpoints
+from madang.kernel.house import House, open_house
+from madang.kernel.settings import Settings
+from madang.local.postgres import PostgresServer
+from madang.local.valkey import ValkeyServer
+from madang.migrations import upgrade
+
+
+@pytest.fixture(scope="session")
+def house_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a house whose database is migrated and whose servers live as long as the tests."""
+    data_dir = tmp_path_factory.mktemp("house")
+    postgres, valkey = PostgresServer(data_dir, durable=False), ValkeyServer(data_dir)
+    try:
+        postgres.start()
+        valkey.start()
+        asyncio.run(prepare_checkpoints(postgres.url))
+        upgrade(postgres.url)
+        yield Settings(
+            database_url=postgres.app_url,  # type: ignore[arg-type]  # pydantic makes it a secret
+            owner_database_url=postgres.url,  # type: ignore[arg-type]  # the same
+            valkey_url=valkey.url,  # type: ignore[arg-type]  # the same
+            secret_key="a secret for tests that is long enough",  # type: ignore[arg-type]  # the same
+            data_dir=data_dir,
+            environment="test",
+        )
+    finally:
+        valkey.stop()
+        postgres.stop()
+
+
+@pytest.fixture
+async def house(house_settings: Settings) -> AsyncIterator[House]:
+    """A house with every module; what its transactions announce stays in the outbox."""
+    async with open_house(house_settings, installed(), "test", deliver=lambda _: None) as opened:
+        yield opened
