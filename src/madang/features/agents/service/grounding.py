@@ -1,7 +1,7 @@
 """Whether a short answer is taken from a passage, judged by its surface.
 
 For the built-in model, which invents when it does not know. Korean words change their endings, so words count as
-found by their stems: the first two syllables or four letters, and numbers only whole.
+found by their stems: without a particle, the first two syllables or four letters; numbers only whole.
 """
 
 import re
@@ -11,6 +11,9 @@ ENOUGH: Final = 0.7
 
 _WORD = re.compile(r"\d[\d,.]*\d|\d+|[가-힣]+|[a-zA-Z][a-zA-Z'-]*|[一-鿿]+")
 _SENTENCE = re.compile(r"(?<=[.!?。])\s+|\n+")
+_PARTICLE = re.compile(
+    r"(?<=.)(입니다|이에요|예요|이다|이며|이고|에서|에게|으로|까지|부터|에|은|는|이|가|을|를|의|로|와|과|도|만)$"
+)
 _ENGLISH: Final = (
     "a an and are as at be been by did do does for from had has have he her his how i in is it its no not of on or she "
     "that the their they this to was we were what when where which who will with yes you your"
@@ -58,7 +61,7 @@ class _Stems:
 
 def _stem(word: str) -> str:
     if "가" <= word[0] <= "힣":
-        return word[:2] if len(word) > 2 else word
+        return _PARTICLE.sub("", word)[:2]
     return word[:4] if len(word) > 5 else word
 
 

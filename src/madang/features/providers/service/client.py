@@ -1,6 +1,7 @@
 """The HTTP client of a process: one pool of connections, one pulse, and when to try again."""
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -38,8 +39,9 @@ _ADVICE = {
 class AgainError(Exception):
     """A call failed in a way that may pass. `wait` is how long the server asked for, in seconds."""
 
-    def __init__(self, problem: Problem, wait: float | None = None) -> None:
+    def __init__(self, problem: Problem, wait: float | None = None, *, is_stale: bool = False) -> None:
         super().__init__(str(problem))
+        self.is_stale = is_stale
         self.problem = problem
         self.wait = wait
 
@@ -111,6 +113,9 @@ class Client:
         headers = {**route.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
         try:
             response = await self.session.post(f"{route.url}{path}", data=body, headers=headers, allow_redirects=False)
+        except aiohttp.ServerDisconnectedError as error:
+            # Most often a kept connection that the server gave up while it was idle: a new one works at once.
+            raise AgainError(ModelUnreachable(route.info.id, _reason(error)), is_stale=True) from error
         except (aiohttp.ClientError, OSError) as error:
             raise AgainError(ModelUnreachable(route.info.id, _reason(error))) from error
         if response.status != 200:  # OK
@@ -127,11 +132,17 @@ class Client:
             try:
                 return await attempt()
             except AgainError as again:
-                wait = max(again.wait or 0.0, _backoff(failures))
+                wait = 0.0 if again.is_stale and not failures else max(again.wait or 0.0, _backoff(failures))
                 if failures >= self.settings.model_retries or wait > LONGEST_WAIT_SECONDS:
                     raise again.problem from again
                 failures += 1
-                logger.info("model_retry", problem=again.problem.code, failures=failures, wait=round(wait, 2))
+                logger.log(
+                    logging.DEBUG if not wait else logging.INFO,
+                    "model_retry",
+                    problem=again.problem.code,
+                    failures=failures,
+                    wait=round(wait, 2),
+                )
             await asyncio.sleep(wait)
 
     async def _refuse(self, route: Route, response: aiohttp.ClientResponse) -> None:

@@ -1,0 +1,45 @@
+"""What counts as taken from a passage."""
+
+import pytest
+
+from madang.features.agents.service.grounding import best_sentence, is_grounded
+
+SHOP = "한빛목공은 2009년 강릉에서 시작했다. 대표는 오세린이며 월요일에는 쉰다. 배송비는 5만 원이다."
+CLUB = "The rowing club meets at the red boathouse. Training costs 40 euros. Coach Amina Diallo leads it."
+
+
+@pytest.mark.parametrize(
+    ("passage", "question", "answer"),
+    [
+        (SHOP, "대표는 누구인가요?", "대표는 오세린입니다."),
+        (SHOP, "언제 시작했나요?", "2009년에 시작했습니다."),
+        (SHOP, "어디에서 시작했나요?", "강릉에서 시작했습니다."),
+        (CLUB, "Who leads the training?", "Coach Amina Diallo."),
+        (CLUB, "How much does training cost?", "It costs 40 euros."),
+    ],
+)
+def test_taken_from_the_passage(passage, question, answer):
+    assert is_grounded(answer, passage, question)
+
+
+@pytest.mark.parametrize(
+    ("passage", "question", "answer"),
+    [
+        (SHOP, "언제 시작했나요?", "2019년에 시작했습니다."),
+        (SHOP, "대표는 누구인가요?", "대표는 김철수입니다."),
+        (SHOP, "대표는 누구인가요?", "대표는 누구인가요?"),
+        (CLUB, "How much does training cost?", "Training costs 50 euros."),
+        (CLUB, "Who leads the training?", "Peter Marlow leads the training."),
+        (CLUB, "Who leads the training?", ""),
+        (CLUB, "Who leads the training?", "…"),
+    ],
+)
+def test_made_up_or_empty(passage, question, answer):
+    assert not is_grounded(answer, passage, question)
+
+
+def test_the_sentence_that_is_nearest():
+    assert best_sentence(CLUB, "How much does training cost?") == "Training costs 40 euros."
+    assert best_sentence(SHOP, "배송비는 얼마인가요?") == "배송비는 5만 원이다."
+    assert len(best_sentence("x" * 5000, "?")) == 300
+    assert best_sentence("", "?") == ""
