@@ -16,5 +16,5 @@ export default defineConfig({
     assetsInlineLimit: 0,
     target: "es2022",
   },
-  test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"] },
+  test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"], setupFiles: ["src/testing/setup.ts"] },
 });

@@ -4,7 +4,7 @@ import { useIsBuiltIn } from "@/features/providers/public";
 import { type Citation, ENDED, type Following, type Receipt, useRun } from "@/features/runs/public";
 import { copyText } from "@/kernel/copy";
 import { sayError } from "@/kernel/i18n";
-import { Button, cx, Icon, IconButton, toast } from "@/kernel/ui";
+import { Boundary, Button, cx, Icon, IconButton, toast } from "@/kernel/ui";
 import type { Message } from "./api";
 
 // Half of the first load is parsing Markdown; the conversation can be read as plain text until it has come.
@@ -55,9 +55,11 @@ export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: A
     <article aria-label={t("chat.assistant")} aria-busy={streaming} data-status={view.status} className="group flex flex-col gap-3">
       {view.step}
       {view.text !== "" && (
-        <Suspense fallback={<p className="text-prose whitespace-pre-wrap">{view.text}</p>}>
-          <Markdown text={view.text} streaming={streaming} citations={view.citations} onOpen={open} />
-        </Suspense>
+        <Boundary fallback={<Plain text={view.text} />}>
+          <Suspense fallback={<Plain text={view.text} />}>
+            <Markdown text={view.text} streaming={streaming} citations={view.citations} onOpen={open} />
+          </Suspense>
+        </Boundary>
       )}
       {view.reconnecting && (
         <p role="status" className="flex items-center gap-2 text-sm text-ink-3">
@@ -71,6 +73,10 @@ export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: A
     </article>
   );
 });
+
+function Plain({ text }: { text: string }) {
+  return <p className="text-prose whitespace-pre-wrap">{text}</p>;
+}
 
 /** How it ended, when it did not simply end well. */
 function Outcome({ view, onRetry }: { view: View; onRetry: (() => void) | null }) {

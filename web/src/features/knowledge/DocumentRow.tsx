@@ -49,7 +49,7 @@ export function DocumentRow({ document, onDelete, onView }: { document: Document
       </div>
       {failed && (
         <Button icon="retry" busy={retry.isPending} onClick={() => retry.mutate(document.id, { onError: () => toast(sayError("document_failed"), { danger: true }) })}>
-          {t("common.retry")}
+          <span className="sr-only md:not-sr-only">{t("common.retry")}</span>
         </Button>
       )}
       <IconButton icon="trash" label={`${t("common.delete")}: ${document.title}`} onClick={onDelete} />
@@ -88,7 +88,7 @@ export function UploadRow({ upload }: { upload: Upload }) {
       {error !== null && (
         <>
           <Button icon="retry" onClick={() => retryUpload(upload, (name) => toast(t("documents.duplicate", { name })))}>
-            {t("common.retry")}
+            <span className="sr-only md:not-sr-only">{t("common.retry")}</span>
           </Button>
           <IconButton icon="close" label={t("documents.dismiss")} onClick={() => dismissUpload(upload.id)} />
         </>

@@ -1,3 +1,4 @@
+export { Boundary } from "./Boundary";
 export { Button, IconButton, Spinner } from "./Button";
 export { cx } from "./classes";
 export { Confirm, Dialog } from "./Dialog";

@@ -6,5 +6,9 @@ import katex from "katex";
  * our Content-Security-Policy refuses. A formula that is not (yet) valid shows as what it is.
  */
 export default function draw(tex: string, into: HTMLElement, displayMode: boolean): void {
-  katex.render(tex, into, { displayMode, throwOnError: false, errorColor: "currentColor", maxSize: 40, maxExpand: 500 });
+  try {
+    katex.render(tex, into, { displayMode, throwOnError: false, errorColor: "currentColor", maxSize: 40, maxExpand: 500 });
+  } catch {
+    into.textContent = tex;
+  }
 }
