@@ -1,11 +1,12 @@
 """`/documents` as its users, and those who mean no good, meet it."""
 
 import unicodedata
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from fastapi import Request
+from sqlalchemy import text
 
 from madang.features.files import settings
 from madang.features.files.module import Files
@@ -22,6 +23,7 @@ from tests.features.knowledge.library import new_account
 from tests.features.knowledge.test_ingest import BODY, Embedder
 
 API = "/api/v1/documents"
+CONTENT = BODY.encode()
 
 
 def from_token(request: Request) -> Principal:
@@ -29,8 +31,6 @@ def from_token(request: Request) -> Principal:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme != "Bearer":
         raise Unauthorized("not_signed_in", "Sign in.")
-    from uuid import UUID
-
     return Principal(UUID(token))
 
 
@@ -55,11 +55,11 @@ def signed(who):
     return {"Authorization": f"Bearer {who.account_id}"}
 
 
-async def send(api, who, content=BODY.encode(), name="규정.txt"):
+async def send(api, who, content=CONTENT, name="규정.txt"):
     return await api.post(f"{API}/", files={"file": (name, content)}, headers=signed(who))
 
 
-async def ready(api, house, who, content=BODY.encode(), name="규정.txt"):
+async def ready(api, house, who, content=CONTENT, name="규정.txt"):
     """An uploaded document, made searchable. Its id."""
     document_id = (await send(api, who, content, name)).json()["id"]
     await ingest.ingest(house, IngestDocument(document_id, who.account_id))
@@ -76,7 +76,7 @@ async def test_from_upload_to_answer(api, house, who):
     await ingest.ingest(house, IngestDocument(document_id, who.account_id))
     after = (await api.get(f"{API}/{document_id}", headers=signed(who))).json()
     assert (after["status"], after["progress"], after["title"]) == ("ready", 1.0, "규정")
-    assert (after["size"], after["media_type"], after["filename"]) == (len(BODY.encode()), "text/plain", "규정.txt")
+    assert (after["size"], after["media_type"], after["filename"]) == (len(CONTENT), "text/plain", "규정.txt")
     found = (await api.get(f"{API}/search", params={"q": "규정 4조"}, headers=signed(who))).json()["items"]
     assert found[0]["document_id"] == document_id
     assert found[0]["text"].startswith("4. 4번째")
@@ -89,7 +89,7 @@ async def test_the_original_comes_back_as_it_was(api, who):
     name = unicodedata.normalize("NFD", "../../한글 'quoted\" 규정.txt")
     document_id = (await send(api, who, name=name)).json()["id"]
     original = await api.get(f"{API}/{document_id}/file", headers=signed(who))
-    assert original.content == BODY.encode()
+    assert original.content == CONTENT
     assert original.headers["x-content-type-options"] == "nosniff"
     disposition = original.headers["content-disposition"]
     assert disposition.startswith("attachment; ")
@@ -121,7 +121,7 @@ async def test_lists_are_paged_and_filtered(api, house, who):
 
 @pytest.mark.parametrize("what", ["pages", "chunks"])
 async def test_parts_are_paged_in_order(api, house, who, what):
-    document_id = await ready(api, house, who, content=BODY.encode() * 3)
+    document_id = await ready(api, house, who, content=CONTENT * 3)
     met, cursor = [], None
     while True:
         params = {"limit": 2} | ({"cursor": cursor} if cursor is not None else {})
@@ -179,8 +179,6 @@ async def test_a_stranger_sees_nothing_anywhere(api, house, who):
 
 
 async def test_row_level_security_holds_without_any_where(house, api, who):
-    from sqlalchemy import text
-
     await ready(api, house, who)
     stranger = await new_account(house)
     async with house.db.transaction(stranger) as tx:

@@ -3,10 +3,12 @@
 import math
 import random
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
 from madang.features.knowledge import queries
+from madang.features.knowledge.contracts import Collection
 from madang.features.knowledge.queries import Question, Weights, hybrid
 from madang.features.knowledge.service.language import grams, words
 from madang.features.knowledge.service.search import _scored
@@ -21,7 +23,11 @@ from tests.features.knowledge.library import (
     store_vectors,
 )
 
-VOCABULARY = ["마당", "뜰", "환불", "규정", "신청", "방법", "학교", "학생", "임명", "대통령", "아름다운", "집을", "갔다", "1989년", "서울", "database", "refund", "policy", "running", "server", "client", "PostgreSQL", "18", "vector", "index", "of", "the", "한옥에서", "문서를", "읽는다", "검색"]
+VOCABULARY = (
+    *("마당", "뜰", "환불", "규정", "신청", "방법", "학교", "학생", "임명", "대통령", "아름다운", "집을", "갔다"),
+    *("1989년", "서울", "database", "refund", "policy", "running", "server", "client", "PostgreSQL", "18", "vector"),
+    *("index", "of", "the", "한옥에서", "문서를", "읽는다", "검색"),
+)
 
 
 def made_up(dice, size):
@@ -63,13 +69,13 @@ async def test_bm25_in_the_database_is_bm25(house, seed):
     who, _, passages, _ = await a_corpus(house, dice)
     for terms, weights in ((words, Weights(0, 1, 0)), (grams, Weights(0, 0, 1))):
         query = made_up(dice, 8)
-        expected = {passage: score for passage, score in zip(passages, bm25(query, passages, terms), strict=True)}
+        expected = dict(zip(passages, bm25(query, passages, terms), strict=True))
         found = await ask(house, who, query, weights=weights)
         ranked = [expected[context(hit.title, "", hit.text)] for hit in found]
         assert ranked == sorted(ranked, reverse=True)
         assert sum(score > 0 for score in ranked) == sum(score > 0 for score in expected.values())
         spread = [hit.rank_score for hit in found]
-        for (a, b), (x, y) in zip(zip(spread, spread[1:]), zip(ranked, ranked[1:])):
+        for (a, b), (x, y) in zip(pairwise(spread), pairwise(ranked), strict=True):
             assert (a - b) * (max(ranked) - min(ranked)) == pytest.approx(
                 (x - y) * (max(spread) - min(spread)), abs=1e-6
             )
@@ -86,7 +92,7 @@ async def test_the_sum_of_standardised_signals_is_what_python_makes_it(house, se
     covers = cover(query, passages, words), cover(query, passages, grams)
     for hit in found:
         at = passages.index(context(hit.title, "", hit.text))
-        assert hit.similarity == pytest.approx(sum(a * b for a, b in zip(vector, vectors[at])), abs=2e-3)
+        assert hit.similarity == pytest.approx(sum(a * b for a, b in zip(vector, vectors[at], strict=True)), abs=2e-3)
         assert (hit.word_cover, hit.gram_cover) == pytest.approx((covers[0][at], covers[1][at]))
 
 
@@ -123,8 +129,6 @@ async def test_a_term_that_is_everywhere_is_left_out_rather_than_read_without_bo
 
 
 async def test_models_are_never_mixed(house):
-    from madang.features.knowledge.contracts import Collection
-
     who = await new_account(house)
     document = await add_document(house, who, "a", ["하늘", "바다"], [[1, 0, 0, 0], [0, 1, 0, 0]])
     other = Collection("test/other", 4)
@@ -138,8 +142,6 @@ async def test_models_are_never_mixed(house):
 
 
 async def test_a_model_that_nothing_was_embedded_with_leaves_the_keywords(house):
-    from madang.features.knowledge.contracts import Collection
-
     who = await new_account(house)
     await add_document(house, who, "a", ["하늘 바다", "구름"], [[1, 0, 0, 0], [0, 1, 0, 0]])
     async with house.db.transaction(who) as tx:

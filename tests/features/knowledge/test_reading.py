@@ -57,7 +57,7 @@ async def test_a_long_text_is_cut_to_pages_between_paragraphs(tmp_path):
         (hostile.entities_docx, DOCX, {"document_corrupt", "no_text_found"}),
         (hostile.broken_docx, DOCX, "document_corrupt"),
         (lambda: hostile.docx("x")[:900], DOCX, "document_corrupt"),
-        (lambda: hostile.docx(), DOCX, "no_text_found"),
+        (hostile.docx, DOCX, "no_text_found"),
         (lambda: b" \n\t\n", TEXT, "no_text_found"),
         (lambda: "가".encode("utf-16") + bytes.fromhex("00d8") * 300, TEXT, "document_corrupt"),
         (lambda: b"text " * 30_000, TEXT, "document_too_large"),
@@ -103,7 +103,10 @@ def test_the_limits_bind_the_process_itself():
 
 
 def test_broken_lines_are_joined_and_lists_are_not():
-    text = "마당은 한국 집의 모든 방이 열리는 뜰이며 이 문장은 다음 줄로\n이어진다.\n- 첫째 항목은 길게 이어지는 항목이라 줄을 다 채운다 정말\n- 둘째"
+    text = (
+        "마당은 한국 집의 모든 방이 열리는 뜰이며 이 문장은 다음 줄로\n이어진다.\n"
+        "- 첫째 항목은 길게 이어지는 항목이라 줄을 다 채운다 정말\n- 둘째"
+    )
     assert unwrap(text).split("\n") == [
         "마당은 한국 집의 모든 방이 열리는 뜰이며 이 문장은 다음 줄로 이어진다.",
         "- 첫째 항목은 길게 이어지는 항목이라 줄을 다 채운다 정말",
