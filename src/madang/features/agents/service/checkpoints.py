@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import psycopg
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
@@ -38,6 +37,7 @@ logger = log.get_logger(__name__)
 
 SCHEMA: Final = "checkpoints"
 _TRIGGER = "branch:to:"
+_WAITING = frozenset({"__interrupt__", "__resume__"})
 _AWAY = (psycopg.OperationalError, PoolTimeout)
 
 type Pool = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
@@ -104,8 +104,8 @@ class RunSaver(AsyncPostgresSaver):
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Write what an interrupt, an error or a resumption left; a node's plain results come with the next step."""
-        if not any(channel in WRITES_IDX_MAP for channel, _ in writes):
+        """Write what an interrupt or its answer left; a node's plain results come with the next step."""
+        if not any(channel in _WAITING for channel, _ in writes):
             return
         thread = self._threads.get(_thread_id(config))
         held = thread.held.pop(_place(config), None) if thread is not None else None
