@@ -26,12 +26,15 @@ class Commands(click.Group):
         return next((command for command in self._brought() if command.name == cmd_name), None)
 
     @override
-    def invoke(self, ctx: click.Context) -> object:
-        if not {*ctx.protected_args, *ctx.args} & set(super().list_commands(ctx)):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        found = super().resolve_command(ctx, args)
+        if found[0] not in self.commands:
             from madang.local.running import adopt
 
             adopt()
-        return super().invoke(ctx)
+        return found
 
     def _brought(self) -> Sequence[click.Command]:
         from madang.catalog import installed

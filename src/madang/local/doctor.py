@@ -107,5 +107,5 @@ def _health() -> list[Finding]:
     found = [Finding("api", ok=True, seen=f"version {health.get('version')} answers at {url}")]
     for name, state in services.items():
         mend = f"Look into the log of {name} in the folder logs of the data folder; `madang up` starts it again."
-        found.append(Finding(name, ok=state in {"ok", "up", True}, seen=str(state), mend=mend))
+        found.append(Finding(name, ok=state == "healthy", seen=str(state), mend=mend))
     return found

@@ -35,6 +35,7 @@ class Household:
     apps: list[Kept] = field(default_factory=list[Kept])
     databases: list[Kept] = field(default_factory=list[Kept])
     was_clean: bool = False
+    was_early: bool = False
 
     @property
     def cluster(self) -> Path:
@@ -52,11 +53,12 @@ class Household:
             for model, _ in models:
                 await self._start(self.apps, model)
         databases = await self._start_databases()
-        if is_migrated := self._was_left_well():
+        self.was_early = self._was_left_well()
+        if self.was_early:
             await self._start_apps(*FRONT)
         for kept, ready in databases:
             await self.supervisor.wait_until(kept, ready, self.settings.start_seconds)
-        if not is_migrated:
+        if not self.was_early:
             await self._migrate()
             await self._start_apps(*FRONT)
         if self.settings.local_models:
@@ -72,7 +74,8 @@ class Household:
         Raises ChildError when the database is not of this version.
         """
         await self._start_apps(*BACK)
-        await self._migrate()
+        if self.was_early:
+            await self._look_again()
 
     async def close(self) -> None:
         """End everything that was started."""
@@ -102,6 +105,17 @@ class Household:
         mark = self.cluster / "madang.revision"
         is_ours = self.settings.database_url is None
         return is_ours and self.was_clean and mark.exists() and mark.read_text() == newest_revisions()
+
+    async def _look_again(self) -> None:
+        """Make sure of the revision that was taken on trust; the database may be down for a moment."""
+        for patience in (1.0, 2.0, 4.0, 8.0):
+            try:
+                await self._migrate()
+            except ChildError:
+                await asyncio.sleep(patience)
+            else:
+                return
+        await self._migrate()
 
     async def _migrate(self) -> None:
         """Bring the database to this version, in a process of its own: what it imports is not kept."""

@@ -60,6 +60,8 @@ class Supervisor:
 
     async def start(self, kept: Kept) -> None:
         """Start a child and keep it running from now on."""
+        log = kept.child.log
+        kept.seen = log.stat().st_size if log.exists() else 0
         await self._start_once(kept)
         self.kept.append(kept)
         self.watches.append(self.tasks.create_task(self._watch(kept), name=f"keep {kept.child.name}"))
@@ -190,7 +192,7 @@ def _new_lines(kept: Kept) -> list[str]:
 
 def _important(line: str) -> str | None:
     if not line.startswith("{"):
-        return line if "FATAL" in line or "PANIC" in line else None
+        return line if "PANIC" in line else None
     try:
         entry: dict[str, object] = json.loads(line)
     except ValueError:

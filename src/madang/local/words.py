@@ -49,6 +49,12 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "ko": "{folder}에 쓸 수 없습니다({reason}). 그 폴더를 소유한 사용자로 시작하거나, 쓸 수 있는 폴더를 "
         "MADANG_DATA_DIR로 지정하세요.",
     },
+    "no_model": {
+        "en": "There would be no model to answer: MADANG_LOCAL_MODELS is off and neither OPENAI_API_KEY nor "
+        "OPENAI_BASE_URL is set. Set one of them, or leave MADANG_LOCAL_MODELS on.",
+        "ko": "답할 모델이 없습니다. MADANG_LOCAL_MODELS가 꺼져 있고 OPENAI_API_KEY와 OPENAI_BASE_URL도 없습니다. "
+        "둘 중 하나를 지정하거나 MADANG_LOCAL_MODELS를 켜 두세요.",
+    },
     "setting": {
         "en": "The setting {name} is not acceptable: {reason}.",
         "ko": "설정 {name}의 값을 쓸 수 없습니다: {reason}.",

@@ -22,6 +22,8 @@ from madang.local.settings import LocalSettings
 from madang.local.supervisor import Supervisor
 from madang.local.words import say
 
+OTHER_MODELS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MADANG_LOCAL_MODELS_URL")
+
 
 class CannotStart(Exception):  # noqa: N818  # a sentence for the person at the terminal
     """Madang cannot start; the message says why and what to do next."""
@@ -32,6 +34,8 @@ async def live(settings: LocalSettings) -> int:
 
     Raises CannotStart when something that the person can mend is in the way.
     """
+    if not (settings.local_models or any(os.environ.get(name) for name in OTHER_MODELS)):
+        raise CannotStart(say("no_model"))
     port = settings.port or free_port()
     check_port(settings.host, port)
     stop = asyncio.Event()

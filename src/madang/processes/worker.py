@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from madang.catalog import installed
 from madang.features.agents.public import warm_up
-from madang.features.operations.public import report_alive
+from madang.features.operations.public import report_alive, report_gone
 from madang.kernel import log
 from madang.kernel.carrier import Carrier, celery_app
 from madang.kernel.db import Delivery
@@ -79,6 +79,8 @@ class Loop:
             self._ready.set()
             await self._end.wait()
             beat.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beat
             await _cancel_all(self._loop)
         carrier.close()
 
@@ -86,10 +88,14 @@ class Loop:
 async def _beat(house: House) -> None:
     """Say that this worker is alive, for /health."""
     name = f"{socket.gethostname()}:{os.getpid()}"
-    while True:
+    try:
+        while True:
+            with contextlib.suppress(RedisError, OSError):
+                await report_alive(house, name)
+            await asyncio.sleep(BEAT_SECONDS)
+    finally:
         with contextlib.suppress(RedisError, OSError):
-            await report_alive(house, name)
-        await asyncio.sleep(BEAT_SECONDS)
+            await report_gone(house, name)
 
 
 async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

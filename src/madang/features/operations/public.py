@@ -1,5 +1,5 @@
 """The door of operations."""
 
-from madang.features.operations.service import report_alive
+from madang.features.operations.service import report_alive, report_gone
 
-__all__ = ["report_alive"]
+__all__ = ["report_alive", "report_gone"]

@@ -28,6 +28,11 @@ async def report_alive(house: House, worker: str) -> None:
     await pipe.execute()
 
 
+async def report_gone(house: House, worker: str) -> None:
+    """Note that the worker of this name has ended, so that nobody counts on it until its word is old."""
+    await house.valkey.zrem(_workers(house), worker)
+
+
 def _workers(house: House) -> str:
     return f"{house.settings.key_prefix}:workers"
 
