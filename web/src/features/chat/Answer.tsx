@@ -15,6 +15,7 @@ interface View {
   status: Message["status"];
   citations: readonly Citation[];
   usage: Receipt | null;
+  model: string | null;
   error: string | null;
   step: ReactNode;
   reconnecting: boolean;
@@ -25,13 +26,14 @@ const FINAL = { finished: "complete", failed: "failed", cancelled: "stopped", qu
 /** What to show: the live run while the stored answer is unfinished, else what is stored. */
 function viewOf(message: Message, { state, link }: Following): View {
   if (message.status !== "streaming" || link === "lost") {
-    return { text: message.text, status: message.status, citations: message.citations, usage: message.usage, error: message.error?.code ?? null, step: null, reconnecting: false };
+    return { text: message.text, status: message.status, citations: message.citations, usage: message.usage, model: message.model, error: message.error?.code ?? null, step: null, reconnecting: false };
   }
   return {
     text: state.text,
     status: FINAL[state.phase],
     citations: state.citations,
     usage: state.usage,
+    model: state.usage?.model ?? null,
     error: state.error?.code ?? null,
     step: ENDED.has(state.phase) ? null : <Step name={state.phase === "queued" ? "queued" : state.step} tool={state.tool} writing={state.text !== ""} />,
     reconnecting: link === "reconnecting",
@@ -69,7 +71,7 @@ export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: A
       )}
       <Outcome view={view} onRetry={last ? onRetry : null} />
       {!streaming && <Sources citations={view.citations} onOpen={open} />}
-      {!streaming && <Foot message={message} view={view} last={last} onRetry={onRetry} />}
+      {!streaming && <Foot view={view} last={last} onRetry={onRetry} />}
     </article>
   );
 });
@@ -86,7 +88,7 @@ function Outcome({ view, onRetry }: { view: View; onRetry: (() => void) | null }
   return view.status === "complete" && view.text === "" ? <p className="text-ink-3">{t("chat.noAnswer")}</p> : null;
 }
 
-const STEPS = new Set(["queued", "started", "decide", "retrieve", "answer", "resumed"] as const);
+const STEPS = new Set(["queued", "started", "plan", "decide", "search", "retrieve", "answer", "resumed"] as const);
 type Known = typeof STEPS extends Set<infer S> ? S : never;
 
 function Step({ name, tool, writing }: { name: string | null; tool: string | null; writing: boolean }) {
@@ -139,9 +141,9 @@ function Sources({ citations, onOpen }: { citations: readonly Citation[]; onOpen
   );
 }
 
-function Foot({ message, view, last, onRetry }: { message: Message; view: View; last: boolean; onRetry: () => void }) {
+function Foot({ view, last, onRetry }: { view: View; last: boolean; onRetry: () => void }) {
   const { t, i18n } = useTranslation();
-  const small = useIsBuiltIn(message.model);
+  const small = useIsBuiltIn(view.model);
   const number = new Intl.NumberFormat(i18n.language);
   const copy = async () => {
     if (await copyText(view.text)) toast(t("common.copied"));

@@ -1,6 +1,6 @@
 import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { type Document, useReadyDocuments } from "@/features/knowledge/public";
+import { type Document, useReadyDocuments, useUnreadDocuments } from "@/features/knowledge/public";
 import { ModelPicker } from "@/features/providers/public";
 import { Icon, IconButton, Menu, MenuTick, MenuTitle } from "@/kernel/ui";
 import { MESSAGE_LIMIT } from "./api";
@@ -91,9 +91,7 @@ export function Composer({ name, answering, onSend, onStop, onUpload }: Composer
       <div className="flex items-center gap-1 px-3 pb-3">
         <DocumentFilter picked={picked} onPick={setPicked} onUpload={onUpload} />
         <ModelPicker />
-        <p id="composer-note" role={over > 0 ? "alert" : undefined} className="min-w-0 flex-1 truncate text-right text-sm">
-          {over > 0 ? <span className="text-danger">{t("chat.tooLong", { count: over })}</span> : <span className="sr-only">{t("chat.hint")}</span>}
-        </p>
+        <Note over={over} />
         {answering ? (
           <button type="button" onClick={onStop} title={t("chat.stop")} aria-label={t("chat.stop")} className="grid size-9 shrink-0 place-items-center rounded-full bg-ink text-ground transition-opacity hover:opacity-85">
             <Icon name="stop" />
@@ -105,6 +103,18 @@ export function Composer({ name, answering, onSend, onStop, onUpload }: Composer
         )}
       </div>
     </form>
+  );
+}
+
+function Note({ over }: { over: number }) {
+  const { t } = useTranslation();
+  const unread = useUnreadDocuments();
+  const tooLong = over > 0;
+  return (
+    <p id="composer-note" role={tooLong ? "alert" : undefined} className="min-w-0 flex-1 truncate text-right text-sm">
+      {tooLong ? <span className="text-danger">{t("chat.tooLong", { count: over })}</span> : <span className="sr-only">{t("chat.hint")}</span>}
+      {!tooLong && unread > 0 && <span className="text-ink-3">{t("filter.reading", { count: unread })}</span>}
+    </p>
   );
 }
 

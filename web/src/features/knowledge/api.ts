@@ -28,6 +28,12 @@ export function useReadyDocuments(): Document[] {
   return data?.pages.flatMap((page) => page.items).filter((one) => one.status === "ready") ?? [];
 }
 
+/** How many documents are still on their way. */
+export function useUnreadDocuments(): number {
+  const { data } = useDocuments("");
+  return data?.pages.flatMap((page) => page.items).filter(unfinished).length ?? 0;
+}
+
 export function usePage(id: string, number: number) {
   return useQuery({
     queryKey: ["documents", "page", id, number],

@@ -1,3 +1,3 @@
-export { type Document, useReadyDocuments } from "./api";
+export { type Document, useReadyDocuments, useUnreadDocuments } from "./api";
 export { Documents } from "./Documents";
 export { SourcePanel, type Source } from "./SourcePanel";

@@ -18,9 +18,9 @@ export function useChosenModel(): { model: Model | undefined; chosen: string | n
   return { model: available ?? models?.items.find((one) => one.id === models.default), chosen: available ? available.id : null };
 }
 
-/** True when the named model is one of the small ones that come with Madang. */
+/** True when the named model is one of the small ones that come with Madang; no model is none. */
 export function useIsBuiltIn(id: string | null): boolean {
   const models = useModels().data;
-  const named = models?.items.find((one) => one.id === (id ?? models.default));
+  const named = models?.items.find((one) => one.id === id);
   return named?.built_in ?? id?.startsWith("local/") ?? false;
 }
