@@ -22,7 +22,7 @@ import uvloop
 
 from madang.features.agents.contracts import AgentContext, Turn
 from madang.features.agents.service.answering import answer_small
-from madang.features.agents.service.language import CLOSEST
+from madang.features.agents.service.language import WRITTEN
 from madang.features.agents.service.running import Record
 from madang.features.providers.public import Message, model_info
 from madang.kernel.auth import Principal
@@ -90,8 +90,9 @@ async def reply(house: House, asked: Asked, passage: str) -> str:
 
 def judge(asked: Asked, said: str) -> str:
     """Whether it answered or only quoted, and whether the right answer is in it."""
-    quoted = any(said.startswith(text.split("\n")[0]) for text in CLOSEST.values())
-    right = any(bare(answer) in bare(said) for answer in asked.answers)
+    quoted = said.startswith(tuple(WRITTEN.values()))
+    shown = said if quoted else said.split("\n", 1)[0]
+    right = any(bare(answer) in bare(shown) for answer in asked.answers)
     return ("quoted" if quoted else "answered") + (" right" if right else " wrong")
 
 

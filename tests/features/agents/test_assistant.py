@@ -131,14 +131,14 @@ async def test_a_follow_up_is_searched_with_the_question_before(house, upstream,
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("다른 지역은 5만 원입니다.\nQuestion: 또", "다른 지역은 5만 원입니다. [1]"),
-        ("배송비는 77만 원입니다.", "> 한빛목공의 배송비는 강원도 안에서 무료이고 다른 지역은 5만 원이다. [1]"),
+        ("다른 지역은 5만 원입니다.\nQuestion: 또", f"다른 지역은 5만 원입니다. [1]\n\n> {SHOP[1]}"),
+        ("배송비는 77만 원입니다.", f"문서에는 이렇게 쓰여 있습니다. [1]\n\n> {SHOP[1]}"),
     ],
 )
 async def test_the_small_model_is_taken_at_its_word_only_if_it_is_there(house, upstream, emit, reader, said, expected):
     says(upstream, said)
     outcome = await run_agent(house, turn_of(reader[0], FEE, model="local/gemma3-270m"), emit, resume=False)
-    assert outcome.text.endswith(expected)
+    assert outcome.text == expected
     assert [citation.number for citation in outcome.citations] == [1]
     assert upstream.bodies[-1]["messages"][0]["content"].startswith("Passage: ")
 

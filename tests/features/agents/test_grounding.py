@@ -1,8 +1,11 @@
 """What counts as taken from a passage."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from madang.features.agents.service.grounding import best_sentence, is_grounded
+from madang.features.agents.service.grounding import is_grounded
+from madang.features.agents.service.sentences import best_sentence, first_sentence, focus
 
 SHOP = "한빛목공은 2009년 강릉에서 시작했다. 대표는 오세린이며 월요일에는 쉰다. 배송비는 5만 원이다."
 CLUB = "The rowing club meets at the red boathouse. Training costs 40 euros. Coach Amina Diallo leads it."
@@ -43,3 +46,15 @@ def test_the_sentence_that_is_nearest():
     assert best_sentence(SHOP, "배송비는 얼마인가요?") == "배송비는 5만 원이다."
     assert len(best_sentence("x" * 5000, "?")) == 300
     assert best_sentence("", "?") == ""
+
+
+def test_the_nearest_sentences_keep_their_order():
+    passage = "하나는 사과다. 둘은 앵두다. 셋은 자두다. 넷은 포도다. 다섯은 대추다."
+    assert focus(passage, "포도와 사과와 자두는?") == "하나는 사과다. 셋은 자두다. 넷은 포도다."
+    assert focus("", "?") == ""
+
+
+@given(st.text(max_size=300), st.text(max_size=40))
+def test_any_text_has_its_sentences(passage, question):
+    assert len(focus(passage, question)) <= 3 * 300 + 2
+    assert "\n" not in first_sentence(passage)

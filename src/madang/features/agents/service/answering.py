@@ -8,15 +8,16 @@ from madang.features.agents import settings as agent_settings
 from madang.features.agents.contracts import AgentContext, Citation
 from madang.features.agents.service import prompts
 from madang.features.agents.service.citing import CitationReader, snippet
-from madang.features.agents.service.grounding import best_sentence, is_grounded
-from madang.features.agents.service.language import CLOSEST, NOT_IN_DOCUMENTS, language_of
+from madang.features.agents.service.grounding import is_grounded
+from madang.features.agents.service.language import NOT_IN_DOCUMENTS, WRITTEN, language_of
 from madang.features.agents.service.prompts import Source
+from madang.features.agents.service.sentences import best_sentence, first_sentence, focus
 from madang.features.agents.service.small_talk import REPLIES, small_talk
 from madang.features.agents.service.speaking import ask
 from madang.features.providers.public import ChatRequest, Message, ModelInfo
 
-TRIED: Final = 2
-"""Passages that the built-in model is asked about before it gives up."""
+SHORT: Final = 120
+"""Characters of an answer in its own words; a longer one is copied out, and a quotation says so."""
 
 
 async def answer(context: AgentContext, model: ModelInfo, sources: Sequence[Source], *, looked: bool) -> None:
@@ -63,7 +64,7 @@ async def answer_small(context: AgentContext, model: ModelInfo, sources: Sequenc
     language = language_of(question, turn.language)
     talk = small_talk(question)
     if sources:
-        await _from_passages(context, model, sources)
+        await _from_passage(context, model, sources[0])
     elif talk is not None:
         context.emit.delta(REPLIES[language][talk])
     elif looked:
@@ -73,26 +74,25 @@ async def answer_small(context: AgentContext, model: ModelInfo, sources: Sequenc
         await _stream(context, _small_request(history, model), ())
 
 
-async def _from_passages(context: AgentContext, model: ModelInfo, sources: Sequence[Source]) -> None:
+async def _from_passage(context: AgentContext, model: ModelInfo, source: Source) -> None:
+    """A short answer with the sentence that bears it, or the sentence alone when the model made something up."""
     turn = context.turn
     question = turn.messages[-1].content
-    for source in sources[:TRIED]:
-        said = await _ask_passage(context, model, source["text"], question)
-        if is_grounded(said, source["text"], question):
-            context.emit.cite(citation(1, source))
-            context.emit.delta(f"{said} [1]")
-            return
-    best = sources[0]
-    quote = best_sentence(best["text"], question)
-    context.emit.cite(citation(1, best))
-    context.emit.delta(CLOSEST[language_of(question, turn.language)].format(quote=quote, number=1))
+    near = focus(source["text"], question)
+    said = await _ask_passage(context, model, near, question)
+    context.emit.cite(citation(1, source))
+    if len(said) <= SHORT and is_grounded(said, near, question):
+        context.emit.delta(f"{said} [1]\n\n> {best_sentence(near, f'{question} {said}')}")
+    else:
+        quote = best_sentence(near, question)
+        context.emit.delta(f"{WRITTEN[language_of(question, turn.language)]} [1]\n\n> {quote}")
 
 
 async def _ask_passage(context: AgentContext, model: ModelInfo, passage: str, question: str) -> str:
     request = _small_request([Message("user", prompts.small_question(passage, question))], model)
     async with ask(context, request) as chunks:
         texts = [chunk.text async for chunk in chunks]
-    return "".join(texts).strip().split("\n", 1)[0].strip()
+    return first_sentence("".join(texts))
 
 
 def _small_request(messages: Sequence[Message], model: ModelInfo) -> ChatRequest:

@@ -10,7 +10,6 @@ from typing import Final
 ENOUGH: Final = 0.7
 
 _WORD = re.compile(r"\d[\d,.]*\d|\d+|[가-힣]+|[a-zA-Z][a-zA-Z'-]*|[一-鿿]+")
-_SENTENCE = re.compile(r"(?<=[.!?。])\s+|\n+")
 _PARTICLE = re.compile(
     r"(?<=.)(입니다|이에요|예요|이다|이며|이고|에서|에게|으로|까지|부터|에|은|는|이|가|을|를|의|로|와|과|도|만)$"
 )
@@ -63,16 +62,3 @@ def _stem(word: str) -> str:
     if "가" <= word[0] <= "힣":
         return _PARTICLE.sub("", word)[:2]
     return word[:4] if len(word) > 5 else word
-
-
-def best_sentence(passage: str, question: str, limit: int = 300) -> str:
-    """The sentence of the passage that shares most with the question, at most `limit` characters."""
-    asked = words_of(question)
-    sentences = [part.strip() for part in _SENTENCE.split(passage) if part.strip()] or [passage.strip()]
-
-    def shared(sentence: str) -> int:
-        stems = _Stems(sentence)
-        return sum(stems.has(word) for word in asked)
-
-    best = " ".join(max(sentences, key=shared).split())
-    return best if len(best) <= limit else best[: limit - 1] + "…"

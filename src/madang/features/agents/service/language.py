@@ -11,11 +11,9 @@ NOT_IN_DOCUMENTS: Final[dict[Language, str]] = {
     "ko": "올려 주신 문서에서는 이 질문의 답을 찾지 못했습니다.",
     "en": "Your documents do not say the answer to this question.",
 }
-CLOSEST: Final[dict[Language, str]] = {
-    "ko": "내장된 작은 모델이라 확실하게 답하기는 어렵습니다. 가장 가까운 대목은 다음과 같습니다.\n\n"
-    "> {quote} [{number}]",
-    "en": "I am a small built-in model and cannot answer this with confidence. The closest passage says:\n\n"
-    "> {quote} [{number}]",
+WRITTEN: Final[dict[Language, str]] = {
+    "ko": "문서에는 이렇게 쓰여 있습니다.",
+    "en": "This is what the document says.",
 }
 
 
