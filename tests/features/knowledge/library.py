@@ -1,5 +1,6 @@
 """Documents for tests: put in as ingest leaves them, and a plain Python ranking to compare with."""
 
+import hashlib
 import math
 from collections import Counter
 
@@ -9,15 +10,36 @@ from madang.features.files.tables import File
 from madang.features.knowledge.contracts import Collection, VectorItem
 from madang.features.knowledge.queries import CANDIDATES, HYBRID, K1, B
 from madang.features.knowledge.service.chunker import Chunk
-from madang.features.knowledge.service.index import context
 from madang.features.knowledge.service.ingest import Work, _chunk_row, _publish
 from madang.features.knowledge.service.language import grams, words
 from madang.features.knowledge.service.vectors import PgVectors
 from madang.features.knowledge.tables import Document, DocumentChunk
+from madang.features.providers.public import EmbeddingBatch, ModelUnreachable
 from madang.kernel.auth import Principal
 from madang.kernel.ids import new_id
 
 SMALL = Collection("test/model", 4)
+
+BODY = "\n\n".join(f"{at}. " + f"{at}번째 문단은 마당의 규정 {at}조를 설명한다. " * 14 for at in range(9))
+
+
+class Embedder:
+    """Stands in for the model: vectors from hashes, and a record of every text."""
+
+    def __init__(self):
+        self.texts = []
+        self.away = False
+
+    async def __call__(self, house, texts, kind="query", model=None):
+        if self.away:
+            raise ModelUnreachable("test/hash", "it is switched off")
+        if kind == "passage":
+            self.texts += texts
+        return EmbeddingBatch("test/hash", 8, [[byte / 255 for byte in self.digest(one)] for one in texts])
+
+    @staticmethod
+    def digest(one):
+        return hashlib.sha256(one.encode()).digest()[:8]
 
 
 async def new_account(house):
@@ -136,6 +158,3 @@ def fused(query, vector, passages, vectors):
     weights = (HYBRID.vectors, HYBRID.words, HYBRID.grams)
     scores = [sum(w * s[i] for w, s in zip(weights, scaled, strict=True)) for i in range(len(order))]
     return sorted(zip(order, scores, strict=True), key=lambda pair: -pair[1])
-
-
-__all__ = ["SMALL", "add_document", "bm25", "context", "cover", "fused", "new_account", "store_vectors"]

@@ -14,13 +14,12 @@ from madang.features.files.service import uploads
 from madang.features.knowledge import routes
 from madang.features.knowledge.contracts import IngestDocument
 from madang.features.knowledge.module import Knowledge
-from madang.features.knowledge.service import ingest, search
+from madang.features.knowledge.service import ingest
 from madang.kernel.auth import Principal
 from madang.kernel.errors import Unauthorized
 from madang.kernel.http import build_app, get_principal
 from tests.features.knowledge import hostile
-from tests.features.knowledge.library import new_account
-from tests.features.knowledge.test_ingest import BODY, Embedder
+from tests.features.knowledge.library import BODY, new_account
 
 API = "/api/v1/documents"
 CONTENT = BODY.encode()
@@ -35,10 +34,7 @@ def from_token(request: Request) -> Principal:
 
 
 @pytest.fixture
-async def api(house, monkeypatch):
-    embedder = Embedder()
-    monkeypatch.setattr(ingest, "embed", embedder)
-    monkeypatch.setattr(search, "embed", embedder)
+async def api(house, embedder):
     app = build_app(house, [Files(), Knowledge()])
     app.dependency_overrides[get_principal] = from_token
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -1,7 +1,6 @@
 """A document becomes searchable whatever dies on the way, and nothing is done twice that was done once."""
 
 import copy
-import hashlib
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,38 +10,15 @@ from madang.features.files.service.uploads import receive_upload
 from madang.features.knowledge.contracts import IngestDocument
 from madang.features.knowledge.jobs import give_up
 from madang.features.knowledge.service import documents, ingest, search
-from madang.features.knowledge.settings import KnowledgeSettings
+from madang.features.knowledge.service.reading import read_document
 from madang.features.knowledge.tables import Document, DocumentChunk, DocumentPage, VectorRow
-from madang.features.providers.public import EmbeddingBatch, ModelUnreachable
+from madang.features.providers.public import ModelUnreachable
 from tests.features.knowledge import hostile
-from tests.features.knowledge.library import new_account
-
-BODY = "\n\n".join(
-    f"{number}. " + f"{number}번째 문단은 마당의 규정 {number}조를 설명한다. " * 14 for number in range(9)
-)
+from tests.features.knowledge.library import BODY, Embedder, new_account
 
 
 class KilledError(BaseException):
     """The worker is no more."""
-
-
-class Embedder:
-    """Stands in for the model: vectors from hashes, and a record of every text."""
-
-    def __init__(self):
-        self.texts = []
-        self.away = False
-
-    async def __call__(self, house, texts, kind="query", model=None):
-        if self.away:
-            raise ModelUnreachable("test/hash", "it is switched off")
-        if kind == "passage":
-            self.texts += texts
-        return EmbeddingBatch("test/hash", 8, [[byte / 255 for byte in self.digest(one)] for one in texts])
-
-    @staticmethod
-    def digest(one):
-        return hashlib.sha256(one.encode()).digest()[:8]
 
 
 class Mortal:
@@ -60,15 +36,6 @@ class Mortal:
                 raise KilledError
         if self.left == 0 and self.after:
             raise KilledError
-
-
-@pytest.fixture
-def embedder(monkeypatch):
-    stand_in = Embedder()
-    monkeypatch.setattr(ingest, "embed", stand_in)
-    monkeypatch.setattr(search, "embed", stand_in)
-    monkeypatch.setattr(ingest, "load", lambda: KnowledgeSettings(embedding_batch=2))
-    return stand_in
 
 
 async def upload(house, who, content, name="규정.txt"):
@@ -117,7 +84,8 @@ async def state(house, who, document):
         )
 
 
-async def test_a_document_becomes_searchable(house, embedder):
+async def test_a_document_becomes_searchable(house, embedder, monkeypatch):
+    monkeypatch.setattr(ingest, "read_document", read_document)
     who = await new_account(house)
     added = await upload(house, who, BODY.encode())
     assert (added.duplicate, added.document.status, added.document.title) == (False, "queued", "규정")
@@ -133,14 +101,14 @@ async def test_a_document_becomes_searchable(house, embedder):
 
 @pytest.mark.parametrize("after", [False, True])
 async def test_a_worker_may_die_at_every_transaction(house, embedder, after):
-    who = await new_account(house)
-    undisturbed = await upload(house, who, BODY.encode())
+    who, short = await new_account(house), "\n\n".join(BODY.split("\n\n")[:5]).encode()
+    undisturbed = await upload(house, who, short)
     await ingest.ingest(house, job_of(undisturbed.document))
     expected = await state(house, who, undisturbed.document)
     transactions = 5 + 2 * -(-expected[4] // 2) + 2
     for at in range(1, transactions + 1):
         who, embedder.texts = await new_account(house), []
-        document = (await upload(house, who, BODY.encode())).document
+        document = (await upload(house, who, short)).document
         with pytest.raises(KilledError):
             await ingest.ingest(mortal(house, at, after=after), job_of(document))
         await ingest.ingest(house, job_of(document))

@@ -10,13 +10,13 @@ import pytest
 from madang.features.knowledge import queries
 from madang.features.knowledge.contracts import Collection
 from madang.features.knowledge.queries import Question, Weights, hybrid
+from madang.features.knowledge.service.index import context
 from madang.features.knowledge.service.language import grams, words
 from madang.features.knowledge.service.search import _scored
 from tests.features.knowledge.library import (
     SMALL,
     add_document,
     bm25,
-    context,
     cover,
     fused,
     new_account,

@@ -62,6 +62,10 @@ async def test_a_long_text_is_cut_to_pages_between_paragraphs(tmp_path):
         (lambda: "가".encode("utf-16") + bytes.fromhex("00d8") * 300, TEXT, "document_corrupt"),
         (lambda: b"text " * 30_000, TEXT, "document_too_large"),
     ],
+    ids=[
+        *("encrypted", "10,000 pages", "circular", "blank", "garbage", "half a PDF", "ZIP bomb", "XML bomb"),
+        *("broken XML", "half a ZIP", "empty Word file", "white space", "broken UTF-16", "long"),
+    ],
 )
 async def test_what_cannot_be_read_is_named(tmp_path, make, media_type, code):
     with pytest.raises(UnreadableError) as failed:
@@ -85,7 +89,7 @@ async def test_a_reader_that_hangs_is_ended(tmp_path):
 async def test_a_reader_out_of_memory_says_so(tmp_path):
     limits = KnowledgeSettings(read_memory_mb=256, max_characters=100_000_000)
     with pytest.raises(UnreadableError, match="document_too_large"):
-        await read(tmp_path, ("가나다라 " * 4_000_000).encode(), TEXT, limits)
+        await read(tmp_path, b"a\n\n" * 8_000_000, TEXT, limits)
 
 
 def test_the_limits_bind_the_process_itself():

@@ -3,7 +3,7 @@
 Three signals are measured for every candidate passage: the cosine between its vector and the query's, BM25 over words
 and BM25 over character n-grams (k1 = 1.2, b = 0.75; df, N and average lengths are those of the searched documents).
 Candidates are the best `CANDIDATES` of each. Each signal is standardised over the candidates (mean 0, deviation 1)
-and the sum 0.3 · vectors + 0.4 · words + 0.3 · n-grams ranks them.
+and the sum 0.4 · vectors + 0.4 · words + 0.2 · n-grams ranks them.
 """
 
 from collections import Counter
@@ -47,7 +47,7 @@ class Weights:
     grams: float
 
 
-HYBRID = Weights(0.3, 0.4, 0.3)
+HYBRID = Weights(0.4, 0.4, 0.2)
 """Korean and English alike; the result hardly moves when they do (see bench/README.md)."""
 
 

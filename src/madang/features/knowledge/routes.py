@@ -158,12 +158,12 @@ async def list_documents(
 async def search(
     house: HouseDep,
     who: Who,
-    q: Annotated[Text, Query(min_length=1)],
+    q: Annotated[Text, Query(description="What to look for; nothing is found for nothing.")],
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
     document_ids: Annotated[list[UUID] | None, Query(max_length=200)] = None,
 ) -> Hits:
     """Passages of your documents by meaning and by words, best first; in `document_ids` only when given."""
-    found = await find(house, who, q, limit=limit, document_ids=document_ids)
+    found = await find(house, who, q, limit=limit, document_ids=document_ids) if q else []
     return Hits(items=[Hit.model_validate(passage, from_attributes=True) for passage in found])
 
 
