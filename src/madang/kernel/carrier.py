@@ -52,7 +52,7 @@ def celery_app(settings: Settings, take: Callable[[Delivery], None] | None = Non
         if take is not None:
             take(msgspec.convert(parcel, Delivery))
 
-    app.task(deliver, name=TASK)
+    app.task(deliver, name=TASK, shared=False)
     return app
 
 

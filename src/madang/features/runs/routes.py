@@ -21,7 +21,7 @@ router = APIRouter(prefix="/runs", tags=["runs"])
 EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The run's events, each with its number as `id`; ends after the run's last event.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     }
 }
 LARGEST_SEQ = 2**53
@@ -85,11 +85,11 @@ async def get_events(
     tx: ReadTx,
     who: Who,
     after: Annotated[int, Query(ge=0, le=LARGEST_SEQ, description="The number of the last event seen.")] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0, le=LARGEST_SEQ)] = None,
+    last_event_id: Annotated[int, Header(ge=0, le=LARGEST_SEQ, description="The same, as browsers say it.")] = 0,
 ) -> StreamingResponse:
-    """The run's events above `Last-Event-ID` or `after`, each once and in order, live or not."""
+    """The run's events above `Last-Event-ID` and `after`, each once and in order, live or not."""
     opening = await open_events(tx, who, run_id)
-    cursor = last_event_id if last_event_id is not None else after
+    cursor = max(last_event_id, after)
     return StreamingResponse(
         event_stream(house, opening, cursor),
         media_type="text/event-stream",

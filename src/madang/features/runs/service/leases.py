@@ -35,6 +35,16 @@ REAP_BATCH = 200
 type Reason = Literal["stopped", "lost"]
 
 
+def silent() -> ColumnElement[bool]:
+    """Whether a run's worker fell silent, as SQL.
+
+    A lease that ran out while PostgreSQL was away says nothing: its worker gets one more lease to renew it.
+    """
+    back = func.pg_postmaster_start_time() + func.make_interval(0, 0, 0, 0, 0, 0, load().lease_seconds)
+    expired = func.greatest(RUNS.c.lease_expires_at, back) < func.now()
+    return and_(RUNS.c.status == "running", expired)
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What performing a run needs of its row."""
@@ -85,8 +95,7 @@ class Hands:
 
     async def take(self, run_id: UUID, delivery: Delivery) -> Hand | None:
         """Claim the run, and answer for it from now on; None when it is another's, stopped or over."""
-        expired = and_(RUNS.c.status == "running", RUNS.c.lease_expires_at < func.now())
-        free = or_(RUNS.c.status == "queued", expired)
+        free = or_(RUNS.c.status == "queued", silent())
         async with self.house.db.transaction() as tx:
             run = await self._claim(tx, and_(RUNS.c.id == run_id, free))
             await accept(tx, delivery)
@@ -193,15 +202,10 @@ async def open_hands(house: House) -> AsyncIterator[Hands]:
 
 async def reap(house: House) -> None:
     """Queue again every run whose worker fell silent."""
-    silent = (
-        select(Run.id)
-        .where(Run.status == "running", Run.lease_expires_at < func.now())
-        .limit(REAP_BATCH)
-        .with_for_update(skip_locked=True)
-    )
+    lost = select(Run.id).where(silent()).limit(REAP_BATCH).with_for_update(skip_locked=True)
     async with house.db.transaction() as tx:
         rows = await tx.execute(
-            update(Run).where(Run.id.in_(silent)).values(status="queued", lease_owner=None).returning(Run.id)
+            update(Run).where(Run.id.in_(lost)).values(status="queued", lease_owner=None).returning(Run.id)
         )
         for (run_id,) in rows.all():
             logger.warning("run_reaped", run_id=str(run_id))

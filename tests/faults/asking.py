@@ -1,0 +1,78 @@
+"""Many people asking at once, and what must be true of all they asked."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import psycopg
+
+from tests.faults.readers import People
+from tests.live import Live, eventually, sign_in
+
+TOKENS = 40
+MODEL = f"openai/bench?tokens={TOKENS}&rate=40"
+WHOLE = "".join(f"tok{i} " for i in range(TOKENS))
+ASKERS = 8
+SETTINGS = {"MADANG_RUN_LEASE_SECONDS": "1.5", "MADANG_RUN_HEARTBEAT_SECONDS": "0.5", "MADANG_RUN_MAX_ATTEMPTS": "50"}
+
+
+@asynccontextmanager
+async def asking(live: Live, seed: int, model: str = MODEL) -> AsyncIterator[People]:
+    """People who ask as long as the block lasts; checked at its end."""
+    await live.ready()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http:
+        people = People(live, http, await sign_in(live, http), random.Random(seed))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(ASKERS):
+                group.create_task(people.ask_on(model))
+            try:
+                yield people
+            finally:
+                people.over = True
+        people.check()
+
+
+async def in_the_middle(people: People) -> None:
+    """Wait until several answers are being written."""
+    await eventually(lambda: _are(len(people.reading) >= 2), within=60)
+
+
+async def _are(condition: bool) -> bool:
+    return condition
+
+
+def check_rows(live: Live, people: People) -> None:
+    """No run is unfinished, each question has one run and one answer, and nothing is left in the outbox."""
+    with psycopg.connect(live.postgres.url) as connection:
+        unended = connection.execute(
+            "SELECT count(*) FROM \"user\".runs WHERE status NOT IN ('finished', 'failed', 'cancelled')"
+        ).fetchone()
+        runs, questions, answers = connection.execute(
+            "SELECT (SELECT count(*) FROM \"user\".runs), count(*) FILTER (WHERE role = 'user'),"
+            " count(*) FILTER (WHERE role = 'assistant') FROM \"user\".messages"
+        ).fetchone() or (0, 0, 0)
+    assert unended == (0,)
+    assert runs == questions == answers == len(people.chats)
+
+
+async def settled(live: Live) -> None:
+    """Wait until the outbox is empty, so that every answer is a message."""
+
+    async def empty() -> bool:
+        async with await psycopg.AsyncConnection.connect(live.postgres.url) as connection:
+            cursor = await connection.execute("SELECT count(*) FROM supervisor.outbox")
+            return await cursor.fetchone() == (0,)
+
+    await eventually(empty, within=30)
+
+
+def check_whole(people: People) -> None:
+    """Every answer is whole in spite of everything, and was counted once."""
+    for chat in people.chats:
+        assert chat.answer["text"] == WHOLE, chat.answer
+        assert chat.answer["usage"]["output_tokens"] == TOKENS
+        kinds = [kind for _, kind, _ in chat.readers[0].events]
+        last_attempt = kinds[len(kinds) - 1 - kinds[::-1].index("run.started") :]
+        assert last_attempt.count("usage") == 1

@@ -1,0 +1,52 @@
+"""`kill -9` of every part in the middle of answers, forty times each, with readers attached."""
+
+import asyncio
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.asking import SETTINGS, asking, check_rows, check_whole, in_the_middle, settled
+from tests.faults.readers import People
+from tests.live import Live, open_live
+
+MOMENTS = int(os.environ.get("MADANG_TEST_MOMENTS", "40"))
+
+pytestmark = pytest.mark.timeout(400)
+
+
+async def kill_again_and_again(live: Live, people: People, names: list[str], seed: int) -> None:
+    """Kill one of the named parts at a random moment, start it again after another, forty times."""
+    dice = random.Random(seed)
+    for moment in range(MOMENTS):
+        name = names[moment % len(names)]
+        await in_the_middle(people)
+        await asyncio.sleep(dice.uniform(0, 0.4))
+        await asyncio.to_thread(live.kill, name)
+        await asyncio.sleep(dice.uniform(0, 0.3))
+        await asyncio.to_thread(live.restart, name)
+        await live.ready()
+
+
+@pytest.mark.parametrize("victims", [["worker-1", "worker-2"], ["api"], ["valkey"], ["postgres"]], ids=lambda v: v[0])
+async def test_every_reader_sees_every_event_once_and_in_order(victims: list[str], tmp_path: Path) -> None:
+    seed = 20_261_121
+    with open_live(tmp_path, "api", "worker-1", "worker-2", "scheduler", settings=SETTINGS) as live:
+        began = time.monotonic()
+        try:
+            async with asking(live, seed) as people:
+                await kill_again_and_again(live, people, victims, seed)
+            await settled(live)
+            check_rows(live, people)
+            check_whole(people)
+        except BaseException:
+            print(live.logs())  # noqa: T201  # the logs are what explains a failure
+            raise
+        restarts = sum(kind == "message.restarted" for c in people.chats for _, kind, _ in c.readers[0].events)
+        resumed = sum(seen.connections - 1 for chat in people.chats for seen in chat.readers)
+        print(  # noqa: T201  # shown with -s, for the record
+            f"{victims}: {MOMENTS} kills, {len(people.chats)} answers, {restarts} said again, "
+            f"{resumed} resumptions, {time.monotonic() - began:.0f} s"
+        )
