@@ -57,7 +57,8 @@ class Up:
     def send(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(30)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
 
     def family(self) -> dict[str, int]:
         """Process ids of everything it started, by name."""
@@ -86,8 +87,6 @@ def up(folder: Path) -> Iterator[Up]:
     yield one
     if one.process is not None and one.process.poll() is None:
         one.send(signal.SIGTERM)
-    if one.process is not None and one.process.stdout is not None:
-        one.process.stdout.close()
 
 
 def health(url: str) -> dict[str, object]:

@@ -68,8 +68,8 @@ def _room() -> Finding:
 
 
 def _running() -> Finding:
-    found, folder = holder(data_dir()), data_dir()
-    if found:
+    folder = data_dir()
+    if found := holder(folder):
         return Finding("madang up", ok=True, seen=f"process {found[0]} at {found[1]}, data in {folder}")
     if "DATABASE_URL" in os.environ:
         return Finding("madang up", ok=True, seen="not used: DATABASE_URL is set")
@@ -95,17 +95,17 @@ def _reachable(name: str) -> Finding:
 
 
 def _health() -> list[Finding]:
-    port = os.environ.get("MADANG_PORT", "8000")
-    url = f"http://127.0.0.1:{port}/health"
+    found = holder(data_dir())
+    url = f"{found[1]}/health" if found else f"http://127.0.0.1:{os.environ.get('MADANG_PORT', '8000')}/health"
     try:
-        with urllib.request.urlopen(url, timeout=SECONDS) as answer:  # our own address
+        with urllib.request.urlopen(url, timeout=SECONDS) as answer:  # noqa: S310  # our own address
             health = json.load(answer)
     except (OSError, ValueError) as error:
         mend = "Look into logs/api.log in the data folder, or start it with `madang up` or `madang api`."
         return [Finding("api", ok=False, seen=f"{url} does not answer ({error})", mend=mend)]
     services: dict[str, object] = health.get("services", {})
-    found = [Finding("api", ok=True, seen=f"version {health.get('version')} answers at {url}")]
+    findings = [Finding("api", ok=True, seen=f"version {health.get('version')} answers at {url}")]
     for name, state in services.items():
         mend = f"Look into the log of {name} in the folder logs of the data folder; `madang up` starts it again."
-        found.append(Finding(name, ok=state == "healthy", seen=str(state), mend=mend))
-    return found
+        findings.append(Finding(name, ok=state == "healthy", seen=str(state), mend=mend))
+    return findings
