@@ -201,7 +201,7 @@ async def retry_message(session_id: UUID, message_id: UUID, house: HouseDep, tx:
     responses={
         200: {
             "description": "The answer's events; see `GET /runs/{run_id:uuid}/events`.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
         },
         **problems(401, 404, 409),
     },

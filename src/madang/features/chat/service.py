@@ -236,9 +236,10 @@ async def take_answer(tx: Tx, ended: RunEnded) -> None:
     if answer_id is None or session_id is None or result is None:
         return
     answer = (MESSAGES.c.id == UUID(answer_id), MESSAGES.c.run_id == ended.run_id, MESSAGES.c.status == "streaming")
-    await tx.execute(update(MESSAGES).where(*answer).values(**answer_of(result)))
     session = (SESSIONS.c.id == UUID(session_id), SESSIONS.c.active_run_id == ended.run_id)
+    # The session before its messages, as everywhere: a retry that comes just now would otherwise lock them crosswise.
     await tx.execute(update(SESSIONS).where(*session).values(active_run_id=None, updated_at=func.now()))
+    await tx.execute(update(MESSAGES).where(*answer).values(**answer_of(result)))
 
 
 def answer_of(result: RunResult) -> dict[str, object]:
