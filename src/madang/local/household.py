@@ -23,6 +23,9 @@ HEALTHY = 200
 PROBE_SECONDS = 3.0
 POLL_SECONDS = 0.1
 
+FRUGAL = {"MALLOC_ARENA_MAX": "1"}
+"""One heap a process: their threads wait for the interpreter anyway, and each heap of their own costs memory."""
+
 
 @dataclass(slots=True)
 class Household:
@@ -151,7 +154,7 @@ class Household:
             name=name,
             command=[sys.executable, "-P", "-m", module],
             log=self.settings.data_dir.resolve() / "logs" / f"{name}.log",
-            environment=self.environment,
+            environment={**FRUGAL, **self.environment},
         )
         return Kept(child, mark=module)
 

@@ -1,11 +1,7 @@
-"""Runs in the worker and by the clock."""
-
-from datetime import timedelta
+"""Runs in the worker."""
 
 from madang.features.runs.contracts import PERFORM
-from madang.features.runs.service.leases import reap
 from madang.features.runs.service.performance import perform
-from madang.kernel.jobs import Job, Schedule
+from madang.kernel.jobs import Job
 
 PERFORM_JOB = Job(PERFORM, perform, self_leased=True)
-REAP = Schedule("runs.reap", timedelta(seconds=1), reap)

@@ -1,6 +1,7 @@
 """What runs plug in."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from madang.kernel.module import Module
@@ -30,6 +31,7 @@ class Runs(Module):
 
     def schedules(self) -> "Sequence[Schedule]":
         """Taking runs back from workers that fell silent."""
-        from madang.features.runs.jobs import REAP
+        from madang.features.runs.service.leases import reap
+        from madang.kernel.jobs import Schedule
 
-        return (REAP,)
+        return (Schedule("runs.reap", timedelta(seconds=1), reap),)
