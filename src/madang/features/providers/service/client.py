@@ -111,6 +111,9 @@ class Client:
         Raises AgainError for what may pass and ModelRefused for what will not.
         """
         headers = {**route.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
+        if route.is_built_in:
+            # llama.cpp closes after each stream without saying so, and a request on such a connection is lost.
+            headers["Connection"] = "close"
         try:
             response = await self.session.post(f"{route.url}{path}", data=body, headers=headers, allow_redirects=False)
         except aiohttp.ServerDisconnectedError as error:
