@@ -1,5 +1,6 @@
 """A new feature passes every linter before anyone has touched it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,18 @@ def test_the_migration_follows_the_last(copy: Path) -> None:
     (made,) = [path for path in scaffold(copy, "question_bank") if "migrations" in str(path)]
     assert made.stem == f"{int(last[:4]) + 1:04d}_question_bank"
     assert f'down_revision = "{last}"' in made.read_text()
+
+
+def test_a_new_feature_works(copy: Path) -> None:
+    """Its own tests pass on a database that its own migration has made."""
+    scaffold(copy, "question_bank")
+    shutil.copytree(ROOT / "tests", copy / "tests", dirs_exist_ok=True)
+    shutil.copytree(ROOT / "tools", copy / "tools")
+    environment = os.environ | {"PYTHONPATH": f"{copy / 'src'}:{copy}"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n0", "tests/features/question_bank"]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["QuestionBank", "question-bank", "2nd", "", "chat/../x", "accounts"])

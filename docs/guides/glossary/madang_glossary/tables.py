@@ -2,8 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped
 
 from madang.kernel.db import Row, id_column
 
@@ -15,6 +14,6 @@ class TermRow(Row):
     __table_args__ = ({"schema": "user"},)
 
     id: Mapped[UUID] = id_column()
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("user.accounts.id", ondelete="CASCADE"))
+    account_id: Mapped[UUID]
     word: Mapped[str]
     meaning: Mapped[str]
