@@ -24,10 +24,16 @@ interface View {
 const FINAL = { finished: "complete", failed: "failed", cancelled: "stopped", queued: "streaming", running: "streaming" } as const;
 
 /** What to show: the live run while the stored answer is unfinished, else what is stored. */
-function viewOf(message: Message, { state, link }: Following): View {
-  if (message.status !== "streaming" || link === "lost") {
-    return { text: message.text, status: message.status, citations: message.citations, usage: message.usage, model: message.model, error: message.error?.code ?? null, step: null, reconnecting: false };
-  }
+function viewOf(message: Message, following: Following): View {
+  return message.status !== "streaming" || following.link === "lost" ? storedView(message) : liveView(following);
+}
+
+function storedView({ text, status, citations, usage, model, error }: Message): View {
+  return { text, status, citations, usage, model, error: error?.code ?? null, step: null, reconnecting: false };
+}
+
+function liveView({ state, link }: Following): View {
+  const step = <Step name={state.phase === "queued" ? "queued" : state.step} tool={state.tool} writing={state.text !== ""} />;
   return {
     text: state.text,
     status: FINAL[state.phase],
@@ -35,7 +41,7 @@ function viewOf(message: Message, { state, link }: Following): View {
     usage: state.usage,
     model: state.usage?.model ?? null,
     error: state.error?.code ?? null,
-    step: ENDED.has(state.phase) ? null : <Step name={state.phase === "queued" ? "queued" : state.step} tool={state.tool} writing={state.text !== ""} />,
+    step: ENDED.has(state.phase) ? null : step,
     reconnecting: link === "reconnecting",
   };
 }

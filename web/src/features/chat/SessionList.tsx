@@ -134,7 +134,9 @@ function Rename({ session, onDone }: { session: Session; onDone: () => void }) {
         onKeyDown={(event) => {
           if (event.nativeEvent.isComposing) return;
           if (event.key === "Enter") save();
-          if (event.key === "Escape") onDone();
+          if (event.key !== "Escape") return;
+          event.preventDefault(); // or the dialog around would close as well
+          onDone();
         }}
         className="h-10 w-full rounded-md border border-accent bg-raised px-3 focus-visible:outline-offset-0"
       />

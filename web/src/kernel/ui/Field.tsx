@@ -70,7 +70,9 @@ export function SearchField({ label, value, onChange, id }: SearchProps) {
         value={value}
         onChange={(event) => onChange(event.target.value)}
         onKeyDown={(event) => {
-          if (event.key === "Escape") onChange("");
+          if (event.key !== "Escape" || value === "") return;
+          event.preventDefault();
+          onChange("");
         }}
         className="h-10 w-full rounded-md border border-transparent bg-sunk pr-10 pl-9 transition-colors hover:border-line focus-visible:outline-offset-0"
       />
