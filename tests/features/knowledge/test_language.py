@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from madang.features.knowledge.service.language import grams, words
+from madang.features.knowledge.service.language import grams, is_korean, words
 
 
 def test_korean_words_lose_their_particles_and_endings():
@@ -71,3 +71,19 @@ def test_the_reader_process_does_not_need_the_tagger():
     code = "import sys, madang.features.knowledge.service.formats; print('mecab_ko' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("text", "korean"),
+    [
+        ("환불 규정", True),
+        ("GPT-5 모델이란?", True),
+        ("refund policy", False),
+        ("2026", False),
+        ("", False),
+        ("東京", False),
+    ],
+)
+def test_the_script_of_a_text(text, korean):
+    assert is_korean(text) is korean
+    assert is_korean(unicodedata.normalize("NFD", text)) is korean

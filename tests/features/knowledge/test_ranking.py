@@ -6,13 +6,15 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from madang.features.knowledge import queries
-from madang.features.knowledge.contracts import Collection
+from madang.features.knowledge.contracts import GOOD_ENOUGH, Collection
 from madang.features.knowledge.queries import Question, Weights, hybrid
 from madang.features.knowledge.service.index import context
 from madang.features.knowledge.service.language import grams, words
-from madang.features.knowledge.service.search import _scored
+from madang.features.knowledge.service.search import chance, scored
 from tests.features.knowledge.library import (
     SMALL,
     add_document,
@@ -160,6 +162,22 @@ async def test_nothing_is_found_where_nothing_is(house):
 async def test_a_better_place_never_has_a_lower_score(house):
     dice = random.Random(9)
     who, _, _, _ = await a_corpus(house, dice)
-    scores = [passage.score for passage in _scored(await ask(house, who, made_up(dice, 8), unit(dice)))]
+    query, vector = made_up(dice, 8), unit(dice)
+    found = await ask(house, who, query, vector)
+    scores = [passage.score for passage in scored(found, question(query, vector))]
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
+
+
+@given(*[st.floats(0, 1)] * 4, st.booleans())
+def test_more_of_any_signal_is_never_a_lower_chance(similarity, words_cover, grams_cover, more, foreign):
+    base = chance(similarity, words_cover, grams_cover, foreign=foreign)
+    assert 0 <= base <= 1
+    assert chance(similarity + more, words_cover, grams_cover, foreign=foreign) >= base
+    assert chance(similarity, words_cover + more, grams_cover, foreign=foreign) >= base
+    assert chance(None, words_cover, grams_cover + more) >= chance(None, words_cover, grams_cover)
+
+
+def test_another_language_is_judged_by_meaning_alone():
+    assert chance(0.83, 0, 0, foreign=True) > GOOD_ENOUGH > chance(0.83, 0, 0)
+    assert chance(0.76, 0.2, 0.2, foreign=True) < GOOD_ENOUGH

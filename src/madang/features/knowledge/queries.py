@@ -53,12 +53,13 @@ HYBRID = Weights(0.4, 0.4, 0.2)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query, taken apart. `vector` is None when it could not be embedded or nothing is embedded yet."""
+    """A query, taken apart. `vector` is None when it could not be embedded; `korean` says which script it is in."""
 
     words: Counter[str]
     grams: Counter[str]
     collection: Collection | None
     vector: Sequence[float] | None
+    korean: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,12 @@ class _Stemmer(Protocol):
     def stemWord(self, word: str) -> str: ...  # noqa: N802  # Snowball's own name
 
 
+def is_korean(text: str) -> bool | None:
+    """Whether the text is written in Hangul, some foreign words aside; None when it has no letters at all."""
+    letters = [char for char in unicodedata.normalize("NFC", text) if char.isalpha()]
+    return 5 * sum("가" <= char <= "힣" for char in letters) > len(letters) if letters else None
+
+
 def words(text: str) -> list[str]:
     """The meaningful words of the text in order, each in its base form and lower case."""
     found: list[str] = []

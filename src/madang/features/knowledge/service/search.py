@@ -7,7 +7,7 @@ from uuid import UUID
 
 from madang.features.knowledge.contracts import Collection, Passage
 from madang.features.knowledge.queries import HYBRID, Found, Question, Weights, hybrid
-from madang.features.knowledge.service.language import grams, words
+from madang.features.knowledge.service.language import grams, is_korean, words
 from madang.features.providers.public import embed
 from madang.kernel import log
 from madang.kernel.auth import Principal
@@ -22,6 +22,9 @@ LONGEST_QUERY = 2000
 
 MEANT = (36.27, 7.61, 8.73, -38.95)
 """Logistic weights of cosine, word cover, n-gram cover and the constant: the chance that a passage answers."""
+
+TRANSLATED = (80.0, -63.6)
+"""The same for the cosine and the constant, when query and passage are in different scripts."""
 
 SAID = (10.0, 10.0, -8.9)
 """The same for word cover, n-gram cover and the constant, when there are no vectors."""
@@ -59,14 +62,14 @@ async def answer(
 ) -> list[Passage]:
     """The passages for a question that `ask` has taken apart."""
     found = await hybrid(tx, who.account_id, question, limit=limit, document_ids=document_ids, weights=weights)
-    return _scored(found)
+    return scored(found, question)
 
 
 async def ask(house: House, query: str) -> Question:
     """The query as words, n-grams and a vector."""
     query = query[:LONGEST_QUERY].replace("\0", " ")
     collection, vector = await _embedded(house, query)
-    return Question(Counter(words(query)), Counter(grams(query)), collection, vector)
+    return Question(Counter(words(query)), Counter(grams(query)), collection, vector, is_korean(query))
 
 
 async def _embedded(house: House, query: str) -> tuple[Collection | None, Sequence[float] | None]:
@@ -78,24 +81,28 @@ async def _embedded(house: House, query: str) -> tuple[Collection | None, Sequen
     return Collection(batch.model, batch.dimension), batch.vectors[0]
 
 
-def _scored(found: list[Found]) -> list[Passage]:
+def scored(found: list[Found], question: Question) -> list[Passage]:
     """Passages with their chances; none above that of a better-placed one."""
     passages: list[Passage] = []
     ceiling = 1.0
     for hit in found:
-        ceiling = min(ceiling, chance(hit.similarity, hit.word_cover, hit.gram_cover))
+        foreign = {question.korean, is_korean(hit.text)} == {True, False}
+        ceiling = min(ceiling, chance(hit.similarity, hit.word_cover, hit.gram_cover, foreign=foreign))
         passages.append(Passage(hit.document_id, hit.title, hit.page, hit.text, round(ceiling, 4), hit.chunk_id))
     return passages
 
 
-def chance(similarity: float | None, word_cover: float, gram_cover: float) -> float:
+def chance(similarity: float | None, word_cover: float, gram_cover: float, *, foreign: bool = False) -> float:
     """The chance, 0..1, that a passage with these signals answers the query.
 
-    Fitted by logistic regression on half of a question set's articles and checked on the other half; the figures are
-    in bench/README.md.
+    A passage in another script (`foreign`) shares few words with the query, so its meaning alone may suffice. Fitted
+    by logistic regression on half of a question set's articles and checked on the other half and on English; the
+    figures are in bench/README.md.
     """
     if similarity is None:
         evidence = SAID[0] * word_cover + SAID[1] * gram_cover + SAID[2]
     else:
         evidence = MEANT[0] * similarity + MEANT[1] * word_cover + MEANT[2] * gram_cover + MEANT[3]
+        if foreign:
+            evidence = max(evidence, TRANSLATED[0] * similarity + TRANSLATED[1])
     return 1 / (1 + exp(-evidence))
