@@ -1,7 +1,7 @@
 """What one process holds: its settings, its connections and what the installed modules offer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,7 +62,7 @@ async def open_house(
     modules: Sequence[Module],
     process: str,
     deliver: Callable[[list[Delivery]], None] | None = None,
-) -> AsyncIterator[House]:
+) -> AsyncGenerator[House]:
     """Open the parts of one process, lazily connected, and close them at the end.
 
     `deliver` takes what committed transactions announce; Celery carries it to a worker when it is not given.
@@ -98,14 +98,17 @@ async def open_house(
 
 
 def open_valkey(settings: Settings, *, patience: float | None = VALKEY_TIMEOUT_SECONDS, single: bool = False) -> Redis:
-    """A client; `patience` is the longest wait for one reply in seconds, None for ever."""
-    return Redis.from_url(
+    """A client; `patience` is the longest wait for one reply in seconds, None for ever.
+
+    A `single` one has one connection and repeats nothing, so that its owner sees when that connection is another.
+    """
+    return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves its options untyped
         settings.valkey_url.get_secret_value(),
         socket_timeout=patience,
         socket_connect_timeout=3,
         socket_keepalive=True,
         single_connection_client=single,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 1),
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 0 if single else 1),
         retry_on_error=[ValkeyConnectionError, ValkeyTimeoutError],
         max_connections=200,
     )

@@ -7,7 +7,7 @@ before the response is sent (function scope), so an answer never promises what i
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID, uuid4
 
 import msgspec
@@ -289,7 +289,7 @@ def _handle_errors(app: FastAPI) -> None:
         return problem_response(error if isinstance(error, Problem) else _unexpected(error))
 
     async def on_invalid(_request: Request, error: Exception) -> JSONResponse:
-        found = error.errors() if isinstance(error, RequestValidationError) else []
+        found = cast("list[dict[str, Any]]", error.errors() if isinstance(error, RequestValidationError) else [])
         errors: list[dict[str, object]] = [{"at": list(one["loc"]), "message": one["msg"]} for one in found]
         problem = Problem("request_invalid", "Some values are not acceptable; `errors` says which and why.")
         problem.status = 422  # type: ignore[misc]  # the one place where the kind is known only now

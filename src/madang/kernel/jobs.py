@@ -30,6 +30,8 @@ logger = log.get_logger(__name__)
 SWEEP_BATCH = 500
 FIRST_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 300
+MOST_DOUBLINGS = 10
+MOST_SENDS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +141,12 @@ class Deliverer:
         if attempt is None:
             return
         work = spawn(job.handler(self.house, payload), f"handler:{delivery.name}")
-        keeper = spawn(keep(self.house, delivery, job.lease, work), f"lease:{delivery.name}")
+        keeper = spawn(keep(self.house, delivery, attempt, job.lease, work), f"lease:{delivery.name}")
         try:
             await work
         except asyncio.CancelledError:
             work.cancel()
-            await release(self.house, delivery)
+            await release(self.house, delivery, attempt)
             raise
         except Exception as error:  # noqa: BLE001  # a handler may raise anything; it is recorded and tried again
             await self._failed(job, payload, delivery, attempt, error)
@@ -159,17 +161,19 @@ class Deliverer:
         dead = attempt >= job.max_attempts
         wait = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
         async with self.house.db.transaction() as tx:
-            await tx.execute(
+            recorded = await tx.execute(
                 update(OUTBOX)
-                .where(OUTBOX.c.id == delivery.id)
+                .where(OUTBOX.c.id == delivery.id, OUTBOX.c.attempts == attempt)
                 .values(
                     claimed_until=None,
                     due_at=in_seconds(wait),
                     last_error=f"{type(error).__name__}: {error}"[:2000],
                     dead_at=func.now() if dead else None,
                 )
+                .returning(OUTBOX.c.id)
             )
-        if dead and job.on_dead is not None:
+            mine = recorded.first() is not None
+        if mine and dead and job.on_dead is not None:
             await job.on_dead(self.house, payload, str(error))
 
 
@@ -186,8 +190,10 @@ async def claim(house: "House", delivery: Delivery, lease: timedelta) -> int | N
     return attempt
 
 
-async def keep(house: "House", delivery: Delivery, lease: timedelta, work: "asyncio.Future[None]") -> None:
-    """Renew the lease three times in its length; ends the work when the lease was lost for good."""
+async def keep(
+    house: "House", delivery: Delivery, attempt: int, lease: timedelta, work: "asyncio.Future[None]"
+) -> None:
+    """Renew the attempt's lease three times in its length; ends the work when the lease was lost for good."""
     deadline = now() + lease
     while True:
         await asyncio.sleep(lease.total_seconds() / 3)
@@ -195,7 +201,9 @@ async def keep(house: "House", delivery: Delivery, lease: timedelta, work: "asyn
             async with house.db.transaction() as tx:
                 kept = await tx.execute(
                     update(OUTBOX)
-                    .where(OUTBOX.c.id == delivery.id, OUTBOX.c.claimed_until > func.now())
+                    .where(
+                        OUTBOX.c.id == delivery.id, OUTBOX.c.attempts == attempt, OUTBOX.c.claimed_until > func.now()
+                    )
                     .values(claimed_until=in_seconds(lease.total_seconds()))
                     .returning(OUTBOX.c.id)
                 )
@@ -206,12 +214,12 @@ async def keep(house: "House", delivery: Delivery, lease: timedelta, work: "asyn
             return
 
 
-async def release(house: "House", delivery: Delivery) -> None:
-    """Give the row back at once, as a worker does that was asked to stop."""
+async def release(house: "House", delivery: Delivery, attempt: int) -> None:
+    """Give the row back at once, as a worker does that was asked to stop; nothing if another has claimed it since."""
     async with house.db.transaction() as tx:
         await tx.execute(
             update(OUTBOX)
-            .where(OUTBOX.c.id == delivery.id)
+            .where(OUTBOX.c.id == delivery.id, OUTBOX.c.attempts == attempt)
             .values(claimed_until=None, due_at=func.now(), attempts=OUTBOX.c.attempts - 1)
         )
 
@@ -226,12 +234,17 @@ async def sweep(house: "House") -> int:
         .limit(SWEEP_BATCH)
         .with_for_update(skip_locked=True)
     )
-    wait = func.least(FIRST_RETRY_SECONDS * func.power(2, OUTBOX.c.sends), LONGEST_RETRY_SECONDS)
+    wait = func.least(
+        FIRST_RETRY_SECONDS * func.power(2, func.least(OUTBOX.c.sends, MOST_DOUBLINGS)), LONGEST_RETRY_SECONDS
+    )
     async with house.db.transaction() as tx:
         rows = await tx.execute(
             update(OUTBOX)
             .where(OUTBOX.c.id.in_(due))
-            .values(due_at=in_seconds(5) + func.make_interval(0, 0, 0, 0, 0, 0, wait), sends=OUTBOX.c.sends + 1)
+            .values(
+                due_at=in_seconds(5) + func.make_interval(0, 0, 0, 0, 0, 0, wait),
+                sends=func.least(OUTBOX.c.sends + 1, MOST_SENDS),
+            )
             .returning(OUTBOX.c.id, OUTBOX.c.kind, OUTBOX.c.name, OUTBOX.c.payload, OUTBOX.c.request_id)
         )
         found = [Delivery(*row) for row in rows]

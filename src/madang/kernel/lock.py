@@ -7,7 +7,7 @@ on the fencing number that `acquire` returned, which only grows, so that the lat
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -16,8 +16,10 @@ from redis.asyncio import Redis
 
 _ACQUIRE = """
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return redis.call('INCR', KEYS[2]) end
+if redis.call('GET', KEYS[1]) == ARGV[1] then return tonumber(redis.call('GET', KEYS[2])) end
 return 0
 """
+"""The second line answers a call that is repeated because the reply to it was lost."""
 _EXTEND = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -83,7 +85,7 @@ class Locks:
         return bool(await self._valkey.exists(self._keys(name)[0]))
 
     @asynccontextmanager
-    async def lock(self, name: str, ttl: float, timeout: float = 0) -> AsyncIterator[bool]:  # noqa: ASYNC109  # as above
+    async def lock(self, name: str, ttl: float, timeout: float = 0) -> AsyncGenerator[bool]:  # noqa: ASYNC109  # as above
         """Hold the lock for the block, if it can be had; yields whether it was acquired."""
         acquired = bool(await self.acquire(name, ttl, timeout))
         try:

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much to log.")
     log_style: Literal["json", "text"] = Field(default="json", description="Logs for machines or for people.")
-    database_pool: int = Field(default=20, ge=1, le=500, description="Database connections a process keeps open.")
+    database_pool: int = Field(default=16, ge=1, le=500, description="Database connections a process opens at most.")
     worker_runs: int = Field(default=200, ge=1, le=5000, description="Answers one worker writes at the same time.")
     worker_jobs: int = Field(default=4, ge=1, le=500, description="Other jobs one worker does at the same time.")
     stream_retention_hours: int = Field(

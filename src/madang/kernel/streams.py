@@ -22,9 +22,11 @@ logger = log.get_logger(__name__)
 
 FLUSH_GAP_SECONDS = 0.01
 WRITE_SECONDS = 5.0
-READ_GAP_SECONDS = 0.015
+READ_GAP_SECONDS = (0.005, 0.0003, 0.03)
+"""Between two reads of the tail: at least, more for each log that it follows, and at most."""
 BLOCK_MILLISECONDS = 5000
 PAGE = 1000
+_UNBLOCK_GAP_SECONDS = 0.002
 _AWAY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 _CLAIM = """
@@ -247,6 +249,8 @@ class Tail:
         self._valkey = valkey
         self._followers: dict[str, set[_Follower]] = {}
         self._client_id: int | None = None
+        self._round = 0
+        self._waits = False
         self._reader: asyncio.Task[None] | None = None
 
     async def follow(self, stream: str, after: int, beat: float) -> AsyncGenerator[list[Event]]:
@@ -275,9 +279,20 @@ class Tail:
         self._followers.setdefault(stream, set()).add(follower)
         if self._reader is None or self._reader.done():
             self._reader = spawn(self._read(), "streams.tail")
-        elif self._client_id is not None:
+        else:
+            await self._interrupt()
+
+    async def _interrupt(self) -> None:
+        """Have the reader begin another round, which asks for the new follower's stream too.
+
+        Once may not be enough: the call can overtake the blocking read that it is meant for.
+        """
+        asked = self._round
+        while self._waits and self._round == asked and self._client_id is not None:
             with suppress(RedisError, OSError):
-                await self._valkey.client_unblock(self._client_id)
+                unblock = self._valkey.client_unblock  # pyright: ignore[reportUnknownMemberType]  # untyped options
+                await unblock(self._client_id)
+            await asyncio.sleep(_UNBLOCK_GAP_SECONDS)
 
     def _leave(self, stream: str, follower: _Follower) -> None:
         followers = self._followers.get(stream, set())
@@ -289,19 +304,35 @@ class Tail:
         failures = 0
         while self._followers:
             try:
-                self._client_id = self._client_id or await self._blocking.client_id()
-                cursors: dict[Any, Any] = {
-                    stream: f"{min(one.cursor for one in followers)}-0" for stream, followers in self._followers.items()
-                }
-                found = await self._blocking.xread(cursors, count=PAGE, block=BLOCK_MILLISECONDS)
-                self._hand_out(found)
+                self._hand_out(await self._wait())
                 failures = 0
-                await asyncio.sleep(READ_GAP_SECONDS)
+                await asyncio.sleep(self._gap())
             except (RedisError, OSError, TimeoutError) as error:
                 self._client_id = None
                 logger.warning("log_unreadable", error=str(error))
                 await asyncio.sleep(_AWAY_SECONDS[min(failures, len(_AWAY_SECONDS) - 1)])
                 failures += 1
+
+    async def _wait(self) -> Any:  # noqa: ANN401  # redis-py types replies as Any
+        """What has come for the followers there are at the moment of the call."""
+        if self._client_id is None:
+            own_id = self._blocking.client_id  # pyright: ignore[reportUnknownMemberType]  # redis-py: untyped options
+            self._client_id = await own_id()
+        cursors: dict[Any, Any] = {
+            stream: f"{min(one.cursor for one in followers)}-0" for stream, followers in self._followers.items()
+        }
+        if not cursors:
+            return None
+        self._round += 1
+        self._waits = True
+        try:
+            return await self._blocking.xread(cursors, count=PAGE, block=BLOCK_MILLISECONDS)
+        finally:
+            self._waits = False
+
+    def _gap(self) -> float:
+        least, more, most = READ_GAP_SECONDS
+        return min(most, least + more * len(self._followers))
 
     def _hand_out(self, found: Any) -> None:  # noqa: ANN401  # redis-py types replies as Any
         for name, entries in found or ():

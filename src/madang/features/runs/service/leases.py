@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Literal
+from functools import cache
+from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
 from redis.exceptions import RedisError
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import Row, and_, bindparam, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import ColumnElement
 
 from madang.features.runs.contracts import PERFORM, RunOrder
@@ -25,7 +27,7 @@ from madang.features.runs.service.desk import STOP_CHANNEL
 from madang.features.runs.settings import load
 from madang.features.runs.tables import RUNS, Run
 from madang.kernel import log
-from madang.kernel.db import Delivery, Tx
+from madang.kernel.db import Delivery
 from madang.kernel.house import House
 from madang.kernel.jobs import accept, in_seconds, spawn
 
@@ -57,7 +59,31 @@ class Taken:
     cancel_requested_at: datetime | None
 
 
-_COLUMNS = tuple(RUNS.c[one.name] for one in fields(Taken))
+def _claim(*conditions: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    return (
+        update(RUNS)
+        .where(RUNS.c.id == bindparam("run"), *conditions)
+        .values(
+            status="running",
+            attempt=RUNS.c.attempt + 1,
+            lease_owner=bindparam("owner"),
+            lease_expires_at=in_seconds(load().lease_seconds),
+            started_at=func.coalesce(RUNS.c.started_at, func.now()),
+        )
+        .returning(*(RUNS.c[one.name] for one in fields(Taken)))
+    )
+
+
+@cache
+def _take() -> ReturningUpdate[Any]:
+    """Claims a run that is free."""
+    return _claim(or_(RUNS.c.status == "queued", silent()))
+
+
+@cache
+def _retake() -> ReturningUpdate[Any]:
+    """Claims the next attempt of a run that is ours."""
+    return _claim(RUNS.c.status == "running", RUNS.c.attempt == bindparam("attempt_before"))
 
 
 @dataclass(slots=True, eq=False)
@@ -95,38 +121,22 @@ class Hands:
 
     async def take(self, run_id: UUID, delivery: Delivery) -> Hand | None:
         """Claim the run, and answer for it from now on; None when it is another's, stopped or over."""
-        free = or_(RUNS.c.status == "queued", silent())
         async with self.house.db.transaction() as tx:
-            run = await self._claim(tx, and_(RUNS.c.id == run_id, free))
+            taken = (await tx.execute(_take(), {"run": run_id, "owner": self.owner})).first()
             await accept(tx, delivery)
-        return self._hold(run)
+        return self._hold(taken)
 
     async def retake(self, hand: Hand) -> Hand | None:
         """Begin another attempt at a run that is still ours; None when it is not."""
-        mine = and_(RUNS.c.id == hand.run.id, RUNS.c.status == "running", RUNS.c.attempt == hand.attempt)
         async with self.house.db.transaction() as tx:
-            run = await self._claim(tx, mine)
-        return self._hold(run)
+            mine = {"run": hand.run.id, "owner": self.owner, "attempt_before": hand.attempt}
+            taken = (await tx.execute(_retake(), mine)).first()
+        return self._hold(taken)
 
-    async def _claim(self, tx: Tx, condition: ColumnElement[bool]) -> Taken | None:
-        claimed = (
-            update(RUNS)
-            .where(condition)
-            .values(
-                status="running",
-                attempt=RUNS.c.attempt + 1,
-                lease_owner=self.owner,
-                lease_expires_at=in_seconds(load().lease_seconds),
-                started_at=func.coalesce(RUNS.c.started_at, func.now()),
-            )
-            .returning(*_COLUMNS)
-        )
-        row = (await tx.execute(claimed)).first()
-        return None if row is None else Taken(*row)
-
-    def _hold(self, run: Taken | None) -> Hand | None:
-        if run is None:
+    def _hold(self, row: Row[Any] | None) -> Hand | None:
+        if row is None:
             return None
+        run = Taken(*cast("tuple[Any, ...]", row))
         hand = self.runs[run.id] = Hand(run)
         return hand
 

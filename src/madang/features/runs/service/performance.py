@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 import psycopg_pool
 from redis.exceptions import RedisError
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from madang.features.agents.public import Turn, forget_run, run_agent
@@ -32,6 +32,19 @@ logger = log.get_logger(__name__)
 
 AWAY = (SQLAlchemyError, psycopg.OperationalError, psycopg_pool.PoolTimeout, RedisError, OSError)
 """What says that PostgreSQL or Valkey is away; a run waits for them and goes on."""
+
+END = (
+    update(RUNS)
+    .where(RUNS.c.id == bindparam("run"), RUNS.c.status == "running", RUNS.c.attempt == bindparam("attempt_of"))
+    .values(
+        **{name: bindparam(f"new_{name}") for name in ("status", "text", "citations", "usage", "error", "log")},
+        lease_owner=None,
+        lease_expires_at=None,
+        finished_at=func.now(),
+    )
+    .returning(RUNS.c.id)
+)
+"""Ends a run, if the attempt that says so is still its writer."""
 
 _WAITS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -168,24 +181,18 @@ async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending) -> 
 
 async def _store(house: House, hand: Hand, recorder: Recorder, ending: Ending, last: Event) -> None:
     totals = recorder.totals()
-    mine = (RUNS.c.id == hand.run.id, RUNS.c.status == "running", RUNS.c.attempt == hand.attempt)
+    end = {
+        "run": hand.run.id,
+        "attempt_of": hand.attempt,
+        "new_status": ending.status,
+        "new_text": "".join(recorder.text),
+        "new_citations": msgspec.to_builtins(recorder.citations),
+        "new_usage": msgspec.to_builtins(totals) if totals else None,
+        "new_error": ending.error,
+        "new_log": pack([*recorder.log.events, last]),
+    }
     async with house.db.transaction() as tx:
-        stored = await tx.execute(
-            update(RUNS)
-            .where(*mine)
-            .values(
-                status=ending.status,
-                text="".join(recorder.text),
-                citations=msgspec.to_builtins(recorder.citations),
-                usage=msgspec.to_builtins(totals) if totals else None,
-                error=ending.error,
-                log=pack([*recorder.log.events, last]),
-                lease_owner=None,
-                lease_expires_at=None,
-                finished_at=func.now(),
-            )
-            .returning(RUNS.c.id)
-        )
+        stored = await tx.execute(END, end)
         if stored.first() is None:
             raise FencedError(str(hand.run.id))
         labels = {key: str(value) for key, value in hand.run.labels.items()}
