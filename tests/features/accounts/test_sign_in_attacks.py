@@ -240,3 +240,10 @@ async def test_old_sign_ins_are_forgotten_and_standing_ones_are_not(house: House
         left = set(await tx.scalars(select(LoginRow.account_id)))
     assert standing.id in left
     assert old.id not in left
+
+
+async def test_over_tls_the_cookie_never_travels_without(api: httpx.AsyncClient, join: Join) -> None:
+    person = await join()
+    body = {"email": person.email, "password": PASSWORD, "session": "cookie"}
+    answer = await api.post("https://madang.test/api/v1/auth/login", json=body)
+    assert "; secure" in answer.headers["set-cookie"].lower()

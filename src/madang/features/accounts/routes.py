@@ -141,7 +141,7 @@ async def login(house: HouseDep, request: Request, response: Response, body: Log
     if in_cookie:
         _refuse_other_sites(request)
     handed = await signing_in.sign_in(house, body.email, body.password.get_secret_value(), _device(request))
-    return _answer(house, response, handed, in_cookie=in_cookie)
+    return _answer(house, request, response, handed, in_cookie=in_cookie)
 
 
 @auth.post("/refresh", responses=problems(401, 403))
@@ -151,7 +151,7 @@ async def refresh(house: HouseDep, request: Request, response: Response, body: R
     if token is None:
         raise Unauthorized("refresh_missing", "There is no refresh token in the body or the cookie. Sign in.")
     handed = await signing_in.refresh(house, token, _device(request))
-    return _answer(house, response, handed, in_cookie=in_cookie)
+    return _answer(house, request, response, handed, in_cookie=in_cookie)
 
 
 @auth.post("/logout", status_code=204, responses=problems(403))
@@ -278,7 +278,7 @@ def _refuse_other_sites(request: Request) -> None:
         raise Forbidden("cross_site", "The session's cookie works only from this server's own pages.")
 
 
-def _answer(house: HouseDep, response: Response, handed: SignIn, *, in_cookie: bool) -> SignedIn:
+def _answer(house: HouseDep, request: Request, response: Response, handed: SignIn, *, in_cookie: bool) -> SignedIn:
     if in_cookie:
         response.set_cookie(
             COOKIE,
@@ -287,7 +287,7 @@ def _answer(house: HouseDep, response: Response, handed: SignIn, *, in_cookie: b
             path=COOKIE_PATH,
             httponly=True,
             samesite="strict",
-            secure=house.settings.environment == "production",
+            secure=house.settings.environment == "production" or request.url.scheme == "https",
         )
     response.headers["Cache-Control"] = "no-store"
     return SignedIn(
