@@ -41,17 +41,16 @@ async def answer(context: AgentContext, model: ModelInfo, sources: Sequence[Sour
 async def _stream(context: AgentContext, request: ChatRequest, sources: Sequence[Source]) -> None:
     emit = context.emit
     reader = CitationReader(len(sources)) if sources else None
+    begun = False
     async with ask(context, request) as chunks:
         async for chunk in chunks:
-            if not chunk.text:
-                continue
-            if reader is None:
-                emit.delta(chunk.text)
-                continue
-            text, new = reader.take(chunk.text)
-            for number in new:
-                emit.cite(citation(number, sources[number - 1]))
+            text = chunk.text if begun else chunk.text.lstrip()
+            if reader is not None:
+                text, new = reader.take(text)
+                for number in new:
+                    emit.cite(citation(number, sources[number - 1]))
             if text:
+                begun = True
                 emit.delta(text)
     if reader is not None and (rest := reader.finish()):
         emit.delta(rest)
