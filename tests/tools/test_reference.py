@@ -46,3 +46,11 @@ def test_an_undocumented_setting_would_be_missed(monkeypatch: pytest.MonkeyPatch
     before = reference.settings()
     monkeypatch.setattr(reference, "row", lambda *_: "| `MADANG_NEW` | | |\n")
     assert reference.settings() != before
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs/decisions"
+    index = (folder / "README.md").read_text()
+    for path in folder.glob("[0-9]*.md"):
+        number, title = path.read_text().splitlines()[0].removeprefix("# ").split(". ", 1)
+        assert f"| [{number}]({path.name}) | {title} |" in index

@@ -56,3 +56,25 @@ def test_an_invite_is_shown_once(typed) -> None:
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)["code"]) >= 20
     assert "good for 1" in typed("invite").output
+
+
+def test_without_a_house_it_says_where_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "VALKEY_URL", "MADANG_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(kernel_settings, "load", kernel_settings.Settings)
+    done = CliRunner().invoke(admin, ["invite"])
+    assert done.exit_code == 1
+    assert "madang up" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_database_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = kernel_settings.Settings(
+        database_url="postgresql://nobody@127.0.0.1:1/nothing",
+        valkey_url="redis://127.0.0.1:1/0",
+        secret_key="a secret for tests that is long enough",
+    )
+    monkeypatch.setattr(kernel_settings, "load", lambda: nowhere)
+    done = CliRunner().invoke(admin, ["invite"])
+    assert done.exit_code == 1
+    assert "database does not answer" in done.output

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from madang.features.accounts.contracts import Account, Invite
     from madang.kernel.house import House
 
+NO_HOUSE = (
+    "There is no Madang here. Run this in the folder where `madang up` runs, or set DATABASE_URL, VALKEY_URL and"
+    " MADANG_SECRET_KEY as its processes have them."
+)
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a sentence.")
 password_option = click.option(
     "--password", help="The password; asked for, or read from standard input, when it is not given."
@@ -74,6 +79,9 @@ async def _invite(house: "House", note: str, uses: int, days: int) -> "tuple[Inv
 
 def _run[T](work: "Callable[[House], Awaitable[T]]") -> T:
     """Do the work in a house of its own; what a problem says goes to standard error."""
+    from pydantic import ValidationError
+    from sqlalchemy.exc import OperationalError
+
     from madang.kernel.errors import Problem
     from madang.kernel.house import open_house
     from madang.kernel.settings import load
@@ -86,6 +94,11 @@ def _run[T](work: "Callable[[House], Awaitable[T]]") -> T:
         return asyncio.run(in_house())
     except Problem as problem:
         raise click.ClickException(problem.detail) from problem
+    except ValidationError as error:
+        names = ", ".join(str(part) for found in error.errors() for part in found["loc"])
+        raise click.ClickException(f"{NO_HOUSE} (Missing or malformed: {names}.)") from error
+    except OperationalError as error:
+        raise click.ClickException(f"The database does not answer: {str(error.orig).strip()}") from error
 
 
 def _ask() -> str:
