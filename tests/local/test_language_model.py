@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from madang.local.child import free_port
-from madang.local.language_model import FILE, weights
+from madang.local.language_model import weights
 from tests.local.deadline import until
 from tests.local.test_embeddings import answers
 
@@ -25,14 +25,13 @@ pytestmark = pytest.mark.timeout(240)
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
-    folder = tmp_path_factory.mktemp("models")
-    environment = {**os.environ, "MADANG_LOCAL_MODELS_PORT": str(port), "MADANG_MODELS_DIR": str(folder)}
+    folder = os.environ.get("MADANG_MODELS_DIR") or str(tmp_path_factory.mktemp("models"))
+    environment = {**os.environ, "MADANG_LOCAL_MODELS_PORT": str(port), "MADANG_MODELS_DIR": folder}
     with subprocess.Popen([sys.executable, "-P", "-m", "madang.local.language_model"], env=environment) as process:
         until(lambda: answers(f"http://127.0.0.1:{port}/health"), 120)
         yield f"http://127.0.0.1:{port}"
         process.send_signal(signal.SIGTERM)
         process.wait(20)
-    (folder / FILE).unlink()
 
 
 def ask(url: str, text: str, **more: object) -> dict[str, Any]:
