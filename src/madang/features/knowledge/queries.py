@@ -27,6 +27,10 @@ CANDIDATES = 100
 EXACT_CHUNKS = 20_000
 """Up to here every vector of the account is compared; beyond, the HNSW index proposes the candidates."""
 
+USUAL_CHUNKS = 1_000
+"""A term's rarity for the covers is judged as in at least so many passages. In a collection of a few, the words that
+are found would seem common and those that are missing rare, and nothing would ever cover a question."""
+
 POSTINGS_CAP = 20_000
 """A term in more passages than this tells nothing apart and is left out, so that no search reads without bound."""
 
@@ -124,15 +128,18 @@ WITH corpus AS MATERIALIZED (
 ), weights AS MATERIALIZED (
     SELECT asked.kind, asked.term, asked.times,
            CASE WHEN coalesce(f.df, 0) > :cap THEN 0
-                ELSE ln(1 + (size.chunks - coalesce(f.df, 0) + 0.5) / (coalesce(f.df, 0) + 0.5)) END AS idf
+                ELSE ln(1 + (size.chunks - coalesce(f.df, 0) + 0.5) / (coalesce(f.df, 0) + 0.5)) END AS idf,
+           CASE WHEN coalesce(f.df, 0) > :cap THEN 0
+                ELSE ln(1 + (greatest(size.chunks, {usual}) - coalesce(f.df, 0) + 0.5) / (coalesce(f.df, 0) + 0.5))
+                END AS rarity
     FROM asked CROSS JOIN size
     LEFT JOIN (SELECT kind, term, count(*) AS df FROM hits GROUP BY kind, term) f USING (kind, term)
 ), total AS MATERIALIZED (
-    SELECT coalesce(sum(idf) FILTER (WHERE kind = 'w'), 0) AS words,
-           coalesce(sum(idf) FILTER (WHERE kind = 'g'), 0) AS grams
+    SELECT coalesce(sum(rarity) FILTER (WHERE kind = 'w'), 0) AS words,
+           coalesce(sum(rarity) FILTER (WHERE kind = 'g'), 0) AS grams
     FROM weights
 ), scored AS (
-    SELECT hits.entry >> {number_shift} AS chunk, hits.kind, weights.idf,
+    SELECT hits.entry >> {number_shift} AS chunk, hits.kind, weights.rarity,
            weights.idf * weights.times * (hits.entry & 2047) * ({k1} + 1) / ((hits.entry & 2047) + {k1} * (1 - {b} + {b}
            * ((hits.entry >> {length_shift}) & 65535) / CASE hits.kind WHEN 'w' THEN size.words ELSE size.grams END))
            AS score
@@ -141,8 +148,8 @@ WITH corpus AS MATERIALIZED (
     SELECT chunk,
            coalesce(sum(score) FILTER (WHERE kind = 'w'), 0) AS words,
            coalesce(sum(score) FILTER (WHERE kind = 'g'), 0) AS grams,
-           coalesce(sum(idf) FILTER (WHERE kind = 'w'), 0) AS word_idf,
-           coalesce(sum(idf) FILTER (WHERE kind = 'g'), 0) AS gram_idf
+           coalesce(sum(rarity) FILTER (WHERE kind = 'w'), 0) AS word_rarity,
+           coalesce(sum(rarity) FILTER (WHERE kind = 'g'), 0) AS gram_rarity
     FROM scored GROUP BY chunk
 ), measured AS MATERIALIZED ({near}
 ), candidates AS (
@@ -152,8 +159,8 @@ WITH corpus AS MATERIALIZED (
 ), signals AS (
     SELECT candidates.chunk, s.similarity,
            coalesce(k.words, 0) AS words, coalesce(k.grams, 0) AS grams,
-           coalesce(k.word_idf / nullif(total.words, 0), 0) AS word_cover,
-           coalesce(k.gram_idf / nullif(total.grams, 0), 0) AS gram_cover
+           coalesce(k.word_rarity / nullif(total.words, 0), 0) AS word_cover,
+           coalesce(k.gram_rarity / nullif(total.grams, 0), 0) AS gram_cover
     FROM candidates CROSS JOIN total LEFT JOIN keywords k USING (chunk) LEFT JOIN LATERAL ({similarity}) s ON true
 ), ranked AS (
     SELECT *,
@@ -234,7 +241,7 @@ def _statement(collection: Collection | None, *, exact: bool) -> TextClause:
     if collection is not None:
         near, similarity = _EXACT if exact else _NEAREST, _SIMILARITY
     search = _SEARCH.replace("{near}", near).replace("{similarity}", similarity)
-    numbers = {"{dimension}": collection.dimension if collection else 1, "{k1}": K1, "{b}": B}
+    numbers = {"{dimension}": collection.dimension if collection else 1, "{k1}": K1, "{b}": B, "{usual}": USUAL_CHUNKS}
     for name, number in numbers.items():
         search = search.replace(name, str(number))
     search = search.replace("{number_shift}", str(NUMBER_SHIFT)).replace("{length_shift}", str(LENGTH_SHIFT))
