@@ -8,9 +8,9 @@ from sqlalchemy import insert, select, text
 
 from madang.features.files.tables import File
 from madang.features.knowledge.contracts import Collection, VectorItem
-from madang.features.knowledge.queries import CANDIDATES, HYBRID, K1, B
+from madang.features.knowledge.queries import CANDIDATES, HYBRID, K1, USUAL_CHUNKS, B
 from madang.features.knowledge.service.chunker import Chunk
-from madang.features.knowledge.service.ingest import Work, _chunk_row, _publish
+from madang.features.knowledge.service.ingest import Work, _chunk_row, publish
 from madang.features.knowledge.service.language import grams, words
 from madang.features.knowledge.service.vectors import PgVectors
 from madang.features.knowledge.tables import Document, DocumentChunk
@@ -52,7 +52,7 @@ async def new_account(house):
     return who
 
 
-async def add_document(house, who, title, texts, vectors=None, *, publish=True):
+async def add_document(house, who, title, texts, vectors=None, *, published=True):
     """A document of these chunks; `vectors` one a chunk in the SMALL collection. Its id."""
     document_id, file_id = new_id(), new_id()
     async with house.db.transaction(who) as tx:
@@ -93,8 +93,8 @@ async def add_document(house, who, title, texts, vectors=None, *, publish=True):
         )
     if vectors is not None:
         await store_vectors(house, who, document_id, vectors)
-    if publish:
-        await _publish(Work(house, who, document_id))
+    if published:
+        await publish(Work(house, who, document_id))
     return document_id
 
 
@@ -131,7 +131,8 @@ def cover(query, passages, terms):
     """The share of the query's terms that each passage has, weighed by rarity."""
     sets = [set(terms(passage)) for passage in passages]
     dfs = {term: sum(term in found for found in sets) for term in set(terms(query))}
-    idfs = {term: math.log(1 + (len(passages) - df + 0.5) / (df + 0.5)) for term, df in dfs.items()}
+    usual = max(len(passages), USUAL_CHUNKS)
+    idfs = {term: math.log(1 + (usual - df + 0.5) / (df + 0.5)) for term, df in dfs.items()}
     total = sum(idfs.values()) or 1
     return [sum(idf for term, idf in idfs.items() if term in found) / total for found in sets]
 

@@ -155,7 +155,7 @@ async def test_a_model_that_nothing_was_embedded_with_leaves_the_keywords(house)
 async def test_nothing_is_found_where_nothing_is(house):
     who = await new_account(house)
     assert await ask(house, who, "마당") == []
-    await add_document(house, who, "a", ["하늘"], publish=False)
+    await add_document(house, who, "a", ["하늘"], published=False)
     assert await ask(house, who, "하늘") == []
 
 

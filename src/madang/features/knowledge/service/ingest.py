@@ -62,14 +62,14 @@ async def ingest(house: House, job: IngestDocument) -> None:
     """
     work = Work(house, Principal(job.account_id), job.document_id)
     try:
-        stage = await _begin(work)
+        stage = await begin(work)
         if stage == "reading":
-            stage = await _read(work)
+            stage = await read(work)
         if stage == "chunking":
-            stage = await _chunk(work)
+            stage = await chunk(work)
         if stage == "embedding":
-            await _embed(work)
-            await _publish(work)
+            await embed_chunks(work)
+            await publish(work)
     except NotFound:
         return
     except UnreadableError as error:
@@ -89,7 +89,8 @@ async def fail(house: House, job: IngestDocument, code: str, message: str | None
         return
 
 
-async def _begin(work: Work) -> str | None:
+async def begin(work: Work) -> str | None:
+    """The stage to go on from; None when there is nothing left to do."""
     async with work.step() as (_, document):
         if document.status in {"ready", "failed"}:
             return None
@@ -98,7 +99,8 @@ async def _begin(work: Work) -> str | None:
         return document.stage
 
 
-async def _read(work: Work) -> str:
+async def read(work: Work) -> str:
+    """File to pages. Raises UnreadableError."""
     async with work.house.db.transaction(work.who) as tx:
         document = await document_of(tx, work.who, work.document_id)
         file = await stored_file(tx, work.who, document.file_id)
@@ -119,7 +121,8 @@ async def _read(work: Work) -> str:
     return "chunking"
 
 
-async def _chunk(work: Work) -> str:
+async def chunk(work: Work) -> str:
+    """Pages to chunks."""
     async with work.house.db.transaction(work.who) as tx:
         found = await tx.execute(
             select(DocumentPage.number, DocumentPage.text)
@@ -150,7 +153,7 @@ def _chunk_row(document: Document, chunk: Chunk) -> dict[str, object]:
     }
 
 
-async def _embed(work: Work) -> None:
+async def embed_chunks(work: Work) -> None:
     """Embed what has no vector yet in the collection of today's model, never the same text twice."""
     probe = await embed(work.house, ["?"], kind="query")
     collection = Collection(probe.model, probe.dimension)
@@ -196,7 +199,7 @@ def _embedded_in(collection: Collection) -> ColumnElement[bool]:
     return exists().where(VectorRow.collection == collection.name, VectorRow.chunk == DocumentChunk.number)
 
 
-async def _publish(work: Work) -> None:
+async def publish(work: Work) -> None:
     """Write the keyword index and let searches see the document."""
     async with work.step() as (tx, document):
         found = await tx.execute(
