@@ -30,6 +30,8 @@ logger = log.get_logger(__name__)
 SWEEP_BATCH = 500
 FIRST_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 300
+LETTING_GO_SECONDS = 4
+"""How long a cancelled handler may take to end before its lease is rather left to run out."""
 MOST_DOUBLINGS = 10
 MOST_SENDS = 30_000
 
@@ -146,7 +148,9 @@ class Deliverer:
             await work
         except asyncio.CancelledError:
             work.cancel()
-            await release(self.house, delivery, attempt)
+            await asyncio.wait({work}, timeout=LETTING_GO_SECONDS)
+            if work.done():
+                await release(self.house, delivery, attempt)
             raise
         except Exception as error:  # noqa: BLE001  # a handler may raise anything; it is recorded and tried again
             await self._failed(job, payload, delivery, attempt, error)
@@ -243,7 +247,7 @@ async def sweep(house: "House") -> int:
             .where(OUTBOX.c.id.in_(due))
             .values(
                 due_at=in_seconds(5) + func.make_interval(0, 0, 0, 0, 0, 0, wait),
-                sends=func.least(OUTBOX.c.sends + 1, MOST_SENDS),
+                sends=func.least(OUTBOX.c.sends, MOST_SENDS) + 1,
             )
             .returning(OUTBOX.c.id, OUTBOX.c.kind, OUTBOX.c.name, OUTBOX.c.payload, OUTBOX.c.request_id)
         )

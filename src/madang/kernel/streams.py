@@ -249,6 +249,7 @@ class Tail:
         self._valkey = valkey
         self._followers: dict[str, set[_Follower]] = {}
         self._client_id: int | None = None
+        self._asked: dict[str, int] = {}
         self._round = 0
         self._waits = False
         self._reader: asyncio.Task[None] | None = None
@@ -318,11 +319,10 @@ class Tail:
         if self._client_id is None:
             own_id = self._blocking.client_id  # pyright: ignore[reportUnknownMemberType]  # redis-py: untyped options
             self._client_id = await own_id()
-        cursors: dict[Any, Any] = {
-            stream: f"{min(one.cursor for one in followers)}-0" for stream, followers in self._followers.items()
-        }
-        if not cursors:
+        self._asked = {stream: min(one.cursor for one in followers) for stream, followers in self._followers.items()}
+        if not self._asked:
             return None
+        cursors: dict[Any, Any] = {stream: f"{cursor}-0" for stream, cursor in self._asked.items()}
         self._round += 1
         self._waits = True
         try:
@@ -335,9 +335,13 @@ class Tail:
         return min(most, least + more * len(self._followers))
 
     def _hand_out(self, found: Any) -> None:  # noqa: ANN401  # redis-py types replies as Any
+        """Give everybody what is new to them; who joined since with an earlier cursor has to be asked for again."""
         for name, entries in found or ():
+            stream = name.decode()
             events = _events(entries)
-            for follower in self._followers.get(name.decode(), ()):
+            for follower in self._followers.get(stream, ()):
+                if follower.cursor < self._asked[stream]:
+                    continue
                 fresh = [event for event in events if event.seq > follower.cursor]
                 if fresh:
                     follower.cursor = fresh[-1].seq
