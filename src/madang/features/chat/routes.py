@@ -235,8 +235,8 @@ def _accepted(accepted: Accepted) -> AcceptedBody:
 async def _messages(tx: Tx, rows: list[ChatMessage]) -> list[MessageBody]:
     """Bodies of messages; an answer whose run ended a moment ago is taken from the run."""
     waiting = [row.run_id for row in rows if row.status == "streaming" and row.run_id is not None]
-    ended = await results(tx, waiting)
-    return [_message(row, service.answer_of(ended[row.run_id]) if row.run_id in ended else {}) for row in rows]
+    newer = {run_id: service.answer_of(result) for run_id, result in (await results(tx, waiting)).items()}
+    return [_message(row, newer.get(row.run_id, {}) if row.run_id else {}) for row in rows]
 
 
 def _message(row: ChatMessage, newer: dict[str, Any]) -> MessageBody:

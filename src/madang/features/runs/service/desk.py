@@ -99,7 +99,8 @@ async def cancel(house: House, who: Principal, run_id: UUID) -> Run:
     if run.status == "queued":
         return await _look(house, who, run_id)
     with suppress(RedisError, OSError):
-        await house.valkey.publish(f"{house.settings.key_prefix}:{STOP_CHANNEL}", str(run_id))
+        channel = f"{house.settings.key_prefix}:{STOP_CHANNEL}"
+        await house.valkey.publish(channel, str(run_id))  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
     return await _await_end(house, who, run_id)
 
 

@@ -8,7 +8,7 @@ and the end of the run in PostgreSQL, so that the first worker, should it still 
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -184,10 +184,10 @@ class Hands:
         """End runs at once when a stop is asked for anywhere; the renewals find what is missed here."""
         while True:
             with suppress(RedisError, OSError, TimeoutError):
-                async with self.house.valkey.pubsub() as channel:
+                async with self.house.valkey.pubsub() as channel:  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
                     await channel.subscribe(f"{self.house.settings.key_prefix}:{STOP_CHANNEL}")
                     while True:
-                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=30)
+                        message: Any = await channel.get_message(ignore_subscribe_messages=True, timeout=30)
                         if message is not None:
                             self._stop(UUID(message["data"].decode()))
             await asyncio.sleep(0.2)
@@ -199,7 +199,7 @@ class Hands:
 
 
 @asynccontextmanager
-async def open_hands(house: House) -> AsyncIterator[Hands]:
+async def open_hands(house: House) -> AsyncGenerator[Hands]:
     """The hands of this process, with their renewals and their listening."""
     hands = Hands(house)
     tasks = [spawn(hands.keep(), "runs.keep"), spawn(hands.listen(), "runs.listen")]
