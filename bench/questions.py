@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from english_questions import QUESTIONS
+from english_questions import OFF_TOPIC, QUESTIONS
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class QuestionSet:
     questions: list[Question]
     passages: tuple[tuple[str, str], ...] = ()
     answers: tuple[str, ...] = ()
+    off_topic: tuple[str, ...] = ()
 
 
 def korquad(given: Path | None) -> QuestionSet | None:
@@ -71,7 +72,7 @@ def reference() -> QuestionSet:
         for number, (text, answer) in enumerate(QUESTIONS)
     ]
     answers = tuple(answer for _, answer in QUESTIONS)
-    return QuestionSet("Python's language reference", documents, questions, answers=answers)
+    return QuestionSet("Python's language reference", documents, questions, answers=answers, off_topic=OFF_TOPIC)
 
 
 MODULES = (

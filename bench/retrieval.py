@@ -19,8 +19,8 @@ from questions import Question, QuestionSet, docstrings, has, korquad, place, re
 from sqlalchemy import select
 
 from madang.features.knowledge.contracts import GOOD_ENOUGH
-from madang.features.knowledge.queries import HYBRID, Found, Weights, hybrid
-from madang.features.knowledge.service.search import ask, chance
+from madang.features.knowledge.queries import HYBRID, Weights, hybrid
+from madang.features.knowledge.service.search import ask, scored
 from madang.features.knowledge.tables import DocumentChunk
 from madang.features.providers.public import embed
 
@@ -99,23 +99,28 @@ def row(method: str, ranks: Sequence[int | None], times: Sequence[float]) -> Seq
 
 async def silence(ground: Ground, chosen: QuestionSet, names: dict[UUID, str], every: int) -> None:
     """Print how often the best score says rightly that the documents have, or have not, an answer."""
-    answered = unanswered = count = 0
-    for question in chosen.questions[::every]:
-        taken = await ask(ground.house, question.text)
-        others = [document for document, name in names.items() if name not in question.documents]
-        async with ground.house.db.transaction(ground.who) as tx:
-            here = await hybrid(tx, ground.who.account_id, taken, limit=1, document_ids=list(names))
-            gone = await hybrid(tx, ground.who.account_id, taken, limit=1, document_ids=others)
-        count += 1
-        answered += score(here) >= GOOD_ENOUGH
-        unanswered += score(gone) < GOOD_ENOUGH
-    print(f"\nOf {count} questions, {answered / count:.1%} are held to be answered by the documents;")
-    print(f"without the documents that do, {unanswered / count:.1%} are held to be unanswered.")
+    asked = chosen.questions[::every]
+    answered = [await best(ground, question.text, list(names)) >= GOOD_ENOUGH for question in asked]
+    if chosen.off_topic:
+        silent = [await best(ground, query, list(names)) < GOOD_ENOUGH for query in chosen.off_topic]
+    else:
+        silent = []
+        for question in asked:
+            others = [document for document, name in names.items() if name not in question.documents]
+            silent.append(await best(ground, question.text, others) < GOOD_ENOUGH)
+    what = "questions on other things" if chosen.off_topic else "of them without the documents that answer"
+    print(
+        f"\nOf {len(answered)} questions, {sum(answered) / len(answered):.1%} are held to be answered; of {len(silent)}"
+    )
+    print(f"{what}, {sum(silent) / len(silent):.1%} are held not to be.")
 
 
-def score(found: Sequence[Found]) -> float:
-    """The chance of the best passage."""
-    return max((chance(hit.similarity, hit.word_cover, hit.gram_cover) for hit in found), default=0.0)
+async def best(ground: Ground, query: str, among: list[UUID]) -> float:
+    """The score of the best passage."""
+    taken = await ask(ground.house, query)
+    async with ground.house.db.transaction(ground.who) as tx:
+        found = await hybrid(tx, ground.who.account_id, taken, limit=1, document_ids=among)
+    return scored(found, taken)[0].score if found else 0.0
 
 
 async def query_cost(ground: Ground, chosen: QuestionSet) -> None:
