@@ -112,7 +112,7 @@ async def silence(ground: Ground, chosen: QuestionSet, names: dict[UUID, str], e
     print(
         f"\nOf {len(answered)} questions, {sum(answered) / len(answered):.1%} are held to be answered; of {len(silent)}"
     )
-    print(f"{what}, {sum(silent) / len(silent):.1%} are held not to be.")
+    print(f"of {len(silent)} {what}, {sum(silent) / len(silent):.1%} are held not to be.")
 
 
 async def best(ground: Ground, query: str, among: list[UUID]) -> float:
