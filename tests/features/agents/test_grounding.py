@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from madang.features.agents.service.grounding import is_grounded
+from madang.features.agents.service.grounding import fits, is_grounded
 from madang.features.agents.service.sentences import best_sentence, first_sentence, focus
 
 SHOP = "한빛목공은 2009년 강릉에서 시작했다. 대표는 오세린이며 월요일에는 쉰다. 배송비는 5만 원이다."
@@ -58,3 +58,19 @@ def test_the_nearest_sentences_keep_their_order():
 def test_any_text_has_its_sentences(passage, question):
     assert len(focus(passage, question)) <= 3 * 300 + 2
     assert "\n" not in first_sentence(passage)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "does"),
+    [
+        ("언제 시작했나요?", "2009년입니다.", True),
+        ("쉬는 날은 언제인가요?", "월요일입니다.", True),
+        ("쉬는 날은 언제인가요?", "쉰다.", False),
+        ("몇 명이 일하나요?", "직원입니다.", False),
+        ("How many people work there?", "Eleven.", True),
+        ("When does dinner begin?", "In the garden.", False),
+        ("Who leads it?", "Amina Diallo.", True),
+    ],
+)
+def test_a_question_for_a_number_wants_one(question, answer, does):
+    assert fits(answer, question) == does

@@ -8,7 +8,7 @@ from madang.features.agents import settings as agent_settings
 from madang.features.agents.contracts import AgentContext, Citation
 from madang.features.agents.service import prompts
 from madang.features.agents.service.citing import CitationReader, snippet
-from madang.features.agents.service.grounding import is_grounded
+from madang.features.agents.service.grounding import fits, is_grounded
 from madang.features.agents.service.language import NOT_IN_DOCUMENTS, WRITTEN, language_of
 from madang.features.agents.service.prompts import Source
 from madang.features.agents.service.sentences import best_sentence, first_sentence, focus
@@ -18,6 +18,9 @@ from madang.features.providers.public import ChatRequest, Message, ModelInfo
 
 SHORT: Final = 120
 """Characters of an answer in its own words; a longer one is copied out, and a quotation says so."""
+
+QUOTED: Final = 2
+"""Sentences that are quoted when there is no answer."""
 
 
 async def answer(context: AgentContext, model: ModelInfo, sources: Sequence[Source], *, looked: bool) -> None:
@@ -74,16 +77,19 @@ async def answer_small(context: AgentContext, model: ModelInfo, sources: Sequenc
 
 
 async def _from_passage(context: AgentContext, model: ModelInfo, source: Source) -> None:
-    """A short answer with the sentence that bears it, or the sentence alone when the model made something up."""
+    """A short answer over the sentence that bears it, or the two nearest sentences when none does.
+
+    An answer from elsewhere than the nearest sentence is more often wrong than right, so it is not shown.
+    """
     turn = context.turn
     question = turn.messages[-1].content
-    near = focus(source["text"], question)
-    said = await _ask_passage(context, model, near, question)
+    said = await _ask_passage(context, model, focus(source["text"], question), question)
+    nearest = best_sentence(source["text"], question)
     context.emit.cite(citation(1, source))
-    if len(said) <= SHORT and is_grounded(said, near, question):
-        context.emit.delta(f"{said} [1]\n\n> {best_sentence(near, f'{question} {said}')}")
+    if len(said) <= SHORT and fits(said, question) and is_grounded(said, nearest, question):
+        context.emit.delta(f"{said} [1]\n\n> {nearest}")
     else:
-        quote = best_sentence(near, question)
+        quote = focus(source["text"], question, QUOTED)
         context.emit.delta(f"{WRITTEN[language_of(question, turn.language)]} [1]\n\n> {quote}")
 
 

@@ -7,9 +7,17 @@ found by their stems: without a particle, the first two syllables or four letter
 import re
 from typing import Final
 
-ENOUGH: Final = 0.7
+ENOUGH: Final = 0.66
 
 _WORD = re.compile(r"\d[\d,.]*\d|\d+|[가-힣]+|[a-zA-Z][a-zA-Z'-]*|[一-鿿]+")
+_ASKS_NUMBER = re.compile(
+    r"언제|몇|얼마|며칠|날은|날짜|\bwhen\b|how (many|much|long|old|far|deep|tall)|(what|which) (time|year|day|date)"
+)
+_IS_NUMBER = re.compile(
+    r"\d|[월화수목금토일]요일|[한두세네]\s?(개|명|번|시|달|살)|하나|둘|셋|넷|다섯|여섯|일곱|여덟|아홉|열"
+    r"|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|midnight|once|twice)\b"
+    r"|\b(mon|tues|wednes|thurs|fri|satur|sun)day"
+)
 _PARTICLE = re.compile(
     r"(?<=.)(입니다|이에요|예요|이다|이며|이고|에서|에게|으로|까지|부터|에|은|는|이|가|을|를|의|로|와|과|도|만)$"
 )
@@ -47,15 +55,22 @@ def is_grounded(answer: str, passage: str, question: str) -> bool:
     return sum(held.has(word) for word in new) >= ENOUGH * len(new)
 
 
+def fits(answer: str, question: str) -> bool:
+    """Whether a question for a number, a time or a day is answered with one. Other questions take any answer."""
+    return not _ASKS_NUMBER.search(question.casefold()) or bool(_IS_NUMBER.search(answer.casefold()))
+
+
 class _Stems:
     def __init__(self, text: str) -> None:
         self._text = text.casefold()
+        self._words = _WORD.findall(self._text)
         self._numbers = set(re.findall(r"\d[\d,.]*\d|\d+", self._text))
 
     def has(self, word: str) -> bool:
         if word[0].isdigit():
             return word in self._numbers
-        return _stem(word) in self._text
+        stem = _stem(word)
+        return stem in self._text if "가" <= word[0] <= "힣" else any(one.startswith(stem) for one in self._words)
 
 
 def _stem(word: str) -> str:
