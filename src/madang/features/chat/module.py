@@ -23,7 +23,7 @@ class Chat(Module):
         return (router,)
 
     def reactions(self) -> "Sequence[Reaction]":
-        """Storing answers."""
-        from madang.features.chat.reactions import ANSWER
+        """Storing answers, and forgetting those who leave."""
+        from madang.features.chat.reactions import REACTIONS
 
-        return (ANSWER,)
+        return REACTIONS

@@ -1,6 +1,7 @@
-"""What chat does when a run ends."""
+"""What chat does when others tell something."""
 
-from madang.features.chat.service import take_answer
+from madang.features.accounts.public import AccountDeleted
+from madang.features.chat.service import forget_account, take_answer
 from madang.features.runs.public import RunEnded
 from madang.kernel.db import Tx
 from madang.kernel.events import Reaction
@@ -12,4 +13,9 @@ async def on_run_ended(_house: House, tx: Tx, event: RunEnded) -> None:
     await take_answer(tx, event)
 
 
-ANSWER = Reaction(RunEnded, on_run_ended)
+async def on_account_deleted(_house: House, tx: Tx, event: AccountDeleted) -> None:
+    """Let go of the account's conversations."""
+    await forget_account(tx, event.account_id)
+
+
+REACTIONS = (Reaction(RunEnded, on_run_ended), Reaction(AccountDeleted, on_account_deleted))

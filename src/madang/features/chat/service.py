@@ -51,6 +51,11 @@ async def delete_session(house: House, who: Principal, session_id: UUID) -> None
         await tx.execute(delete(ChatSession).where(ChatSession.id == session_id))
 
 
+async def forget_account(tx: Tx, account_id: UUID) -> None:
+    """Delete all sessions of an account with their messages."""
+    await tx.execute(delete(ChatSession).where(ChatSession.account_id == account_id))
+
+
 def clean_title(title: str) -> str:
     """A title on one line. Raises Invalid (`title_empty`)."""
     text = " ".join(title.replace("\x00", "").split())[:LONGEST_TITLE]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from madang.kernel.module import Module
 
 if TYPE_CHECKING:
+    from madang.kernel.events import Reaction
     from madang.kernel.jobs import Job
 
 
@@ -19,3 +20,9 @@ class Files(Module):
         from madang.features.files.jobs import JOBS
 
         return JOBS
+
+    def reactions(self) -> "Sequence[Reaction]":
+        """Forgetting those who leave."""
+        from madang.features.files.reactions import FORGET
+
+        return (FORGET,)

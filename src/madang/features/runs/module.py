@@ -9,6 +9,7 @@ from madang.kernel.module import Module
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from madang.kernel.events import Reaction
     from madang.kernel.jobs import Job, Schedule
 
 
@@ -35,3 +36,9 @@ class Runs(Module):
         from madang.kernel.jobs import Schedule
 
         return (Schedule("runs.reap", timedelta(seconds=1), reap),)
+
+    def reactions(self) -> "Sequence[Reaction]":
+        """Forgetting those who leave."""
+        from madang.features.runs.reactions import FORGET
+
+        return (FORGET,)

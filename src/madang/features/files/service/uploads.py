@@ -81,6 +81,13 @@ async def delete_file(tx: Tx, who: Principal, file_id: UUID) -> None:
     await tx.enqueue(DISCARD, DiscardObject(row.key))
 
 
+async def forget_account(tx: Tx, account_id: UUID) -> None:
+    """Delete all files of an account, and what others made of them; their bytes go after the commit."""
+    gone = delete(File).where(File.account_id == account_id).returning(File.key)
+    for key in (await tx.scalars(gone)).all():
+        await tx.enqueue(DISCARD, DiscardObject(key))
+
+
 async def discard(house: House, payload: DiscardObject) -> None:
     """Remove the object unless a file claims it."""
     async with house.db.transaction() as tx:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from redis.exceptions import RedisError
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from madang.features.agents.public import Citation
 from madang.features.runs.access import own_run
@@ -22,6 +22,7 @@ from madang.features.runs.contracts import (
     Totals,
 )
 from madang.features.runs.service.packing import pack
+from madang.features.runs.service.tally import count_ended
 from madang.features.runs.tables import RUNS, Run
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
@@ -51,6 +52,11 @@ async def start_run(tx: Tx, who: Principal, request: RunRequest) -> UUID:
     await tx.execute(insert(RUNS), row)
     await tx.enqueue(PERFORM, RunOrder(run_id))
     return run_id
+
+
+async def forget_account(tx: Tx, account_id: UUID) -> None:
+    """Delete all runs of an account; their logs in Valkey end with their retention."""
+    await tx.execute(delete(Run).where(Run.account_id == account_id))
 
 
 async def is_active(tx: Tx, run_id: UUID) -> bool:
@@ -97,6 +103,7 @@ async def cancel(house: House, who: Principal, run_id: UUID) -> Run:
         elif run.status == "running":
             await tx.execute(update(Run).where(Run.id == run_id).values(cancel_requested_at=func.now()))
     if run.status == "queued":
+        count_ended("cancelled", None)
         return await _look(house, who, run_id)
     with suppress(RedisError, OSError):
         channel = f"{house.settings.key_prefix}:{STOP_CHANNEL}"

@@ -1,0 +1,42 @@
+"""Who deletes their account leaves nothing behind."""
+
+import asyncio
+import time
+from uuid import UUID
+
+from sqlalchemy import text
+
+from tests.api.conftest import PATIENCE_SECONDS, Live
+
+KEPT = ("sessions", "messages", "runs", "documents", "document_chunks", "files")
+
+
+async def _left(live: Live, account_id: UUID) -> dict[str, int]:
+    """How many rows of the account each table has, and how many objects of theirs are stored."""
+    assert live.house is not None
+    async with live.house.db.transaction() as tx:
+        counted = {
+            table: await tx.scalar(
+                text(f'SELECT count(*) FROM "user".{table} WHERE account_id = :id'), {"id": account_id}
+            )
+            for table in KEPT
+        }
+    return {table: count for table, count in counted.items() if count}
+
+
+def test_everything_of_an_account_goes_with_it(live: Live, supervisor: str, belongings: dict[str, str]) -> None:
+    assert live.loop is not None
+    account_id = UUID(belongings["user_id"])
+
+    def left() -> dict[str, int]:
+        return asyncio.run_coroutine_threadsafe(_left(live, account_id), live.loop).result(PATIENCE_SECONDS)
+
+    assert {"sessions", "messages", "runs", "documents", "files"} <= set(left())
+    live.join()
+    with live.client(supervisor) as person:
+        assert person.delete(f"/api/v1/users/{account_id}").status_code == 204
+        assert person.get("/api/v1/auth/me").json()["code"] == "signed_out"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left() == {}
