@@ -1,5 +1,6 @@
 """A document becomes searchable whatever dies on the way, and nothing is done twice that was done once."""
 
+import asyncio
 import copy
 from contextlib import asynccontextmanager
 
@@ -190,6 +191,18 @@ async def test_search_goes_on_by_keywords_while_the_model_is_away(house, embedde
     embedder.away = True
     found = await search.find(house, who, "규정 4조")
     assert found[0].text.startswith("4. 4번째")
+
+
+async def test_search_does_not_wait_for_a_model_that_says_nothing(house, embedder, monkeypatch):
+    who = await new_account(house)
+    await ingest.ingest(house, job_of((await upload(house, who, BODY.encode())).document))
+
+    async def silent(*arguments, **options):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(search, "embed", silent)
+    monkeypatch.setattr(search, "EMBEDDING_SECONDS", 0.01)
+    assert (await search.find(house, who, "규정 4조"))[0].text.startswith("4. 4번째")
 
 
 async def test_deleting_leaves_nothing(house, embedder):

@@ -1,5 +1,6 @@
 """Search: the query taken apart, ranked in the database, and scored so that silence is possible."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from math import exp
@@ -19,6 +20,9 @@ logger = log.get_logger(__name__)
 
 LONGEST_QUERY = 2000
 """Characters of a query that are searched for."""
+
+EMBEDDING_SECONDS = 4
+"""A query that is not embedded by then is searched for by its words alone."""
 
 MEANT = (36.27, 7.61, 8.73, -38.95)
 """Logistic weights of cosine, word cover, n-gram cover and the constant: the chance that a passage answers."""
@@ -74,9 +78,10 @@ async def ask(house: House, query: str) -> Question:
 
 async def _embedded(house: House, query: str) -> tuple[Collection | None, Sequence[float] | None]:
     try:
-        batch = await embed(house, [query], kind="query")
-    except Problem as problem:
-        logger.warning("search_without_vectors", code=problem.code)
+        async with asyncio.timeout(EMBEDDING_SECONDS):
+            batch = await embed(house, [query], kind="query")
+    except (Problem, TimeoutError) as error:
+        logger.warning("search_without_vectors", error=str(error) or "timeout")
         return None, None
     return Collection(batch.model, batch.dimension), batch.vectors[0]
 
