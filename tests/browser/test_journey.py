@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser.conftest import Open, accessible, join, send, until, whole_answer, words_of
 
@@ -98,10 +98,11 @@ def test_an_answer_that_fails_says_why_and_offers_a_way_out(window: Open) -> Non
     page = window()
     join(page)
 
-    def ask_the_impossible(route, request) -> None:  # type: ignore[no-untyped-def]  # playwright's own pair
-        route.continue_(post_data={**request.post_data_json, "model": "openai/bench?status=401"})
+    def with_a_wrong_key(route: Route, request: Request) -> None:
+        changed = {"post_data": {**request.post_data_json, "model": "openai/bench?status=401"}}
+        route.continue_(**(changed if request.method == "POST" else {}))
 
-    page.route(re.compile(r"/messages$"), lambda route, request: ask_the_impossible(route, request) if request.method == "POST" else route.continue_())
+    page.route(re.compile(r"/messages$"), with_a_wrong_key)
     send(page, "될까요?")
     expect(page.get_by_role("alert")).to_contain_text("모델 제공자가 요청을 거절했습니다", timeout=30_000)
     accessible(page)
