@@ -31,6 +31,7 @@ from madang.kernel.db import Tx
 from madang.kernel.errors import BadRequest, Problem, Unauthorized, Unavailable
 from madang.kernel.house import House
 from madang.kernel.module import Module
+from madang.kernel.telemetry import count_request
 
 logger = log.get_logger(__name__)
 
@@ -203,6 +204,7 @@ class Tracking:
             if message["type"] == "http.response.start":
                 started = True
                 took = time.perf_counter() - began
+                count_request(scope, message["status"], took)
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from madang.catalog import installed
 from madang.features.agents.public import warm_up
-from madang.features.operations.public import report_alive, report_gone
+from madang.features.operations.public import hand_in, report_alive, report_gone
 from madang.kernel import log
 from madang.kernel.carrier import Carrier, celery_app
 from madang.kernel.db import Delivery
@@ -92,10 +92,12 @@ async def _beat(house: House) -> None:
         while True:
             with contextlib.suppress(RedisError, OSError):
                 await report_alive(house, name)
+                await hand_in(house)
             await asyncio.sleep(BEAT_SECONDS)
     finally:
         with contextlib.suppress(RedisError, OSError):
             await report_gone(house, name)
+            await hand_in(house)
 
 
 async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 class Operations(Module):
-    """Health."""
+    """Health and metrics."""
 
     name: ClassVar[str] = "operations"
 
     def roots(self) -> "Sequence[APIRouter]":
-        """`/health`."""
+        """`/health` and `/metrics`."""
         from madang.features.operations.routes import router
 
         return (router,)

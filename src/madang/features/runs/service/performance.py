@@ -18,6 +18,7 @@ from madang.features.runs.service.desk import receipt
 from madang.features.runs.service.leases import Hand, Hands, Taken, open_hands
 from madang.features.runs.service.packing import pack
 from madang.features.runs.service.recorder import Recorder
+from madang.features.runs.service.tally import count_ended
 from madang.features.runs.settings import load
 from madang.features.runs.tables import RUNS
 from madang.kernel import log
@@ -177,6 +178,7 @@ async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending) -> 
             await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
             tries += 1
     recorder.log.append(last.type, last.data)
+    count_ended(ending.status, recorder.totals())
 
 
 async def _store(house: House, hand: Hand, recorder: Recorder, ending: Ending, last: Event) -> None:

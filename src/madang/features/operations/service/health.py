@@ -72,8 +72,14 @@ async def _database(house: House) -> bool:
 
 
 async def _valkey(house: House) -> bool:
-    return bool(await house.valkey.ping())
+    ping = house.valkey.ping  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves its options untyped
+    return bool(await ping())
 
 
 async def _worker(house: House) -> bool:
-    return bool(await house.valkey.zcount(_workers(house), time.time() - ALIVE_SECONDS, "+inf"))
+    return await workers_alive(house) > 0
+
+
+async def workers_alive(house: House) -> int:
+    """How many workers have said so lately. Raises `RedisError`."""
+    return int(await house.valkey.zcount(_workers(house), time.time() - ALIVE_SECONDS, "+inf"))

@@ -1,0 +1,1 @@
+"""How the house is, and what was counted."""
