@@ -87,6 +87,8 @@ def up(folder: Path) -> Iterator[Up]:
     yield one
     if one.process is not None and one.process.poll() is None:
         one.send(signal.SIGTERM)
+    elif one.process is not None and one.process.stdout is not None:
+        one.process.stdout.close()
 
 
 def health(url: str) -> dict[str, object]:
