@@ -12,6 +12,14 @@ function useSelect(): (id: string) => void {
   return (id) => choose.mutate({ model: id === AUTO ? null : id }, { onError: (error) => toast(sayError(codeOf(error)), { danger: true }) });
 }
 
+/** The price and the reach of a model, as far as they are known. */
+function useFacts(): (model: Model) => string {
+  const { t, i18n } = useTranslation();
+  const price = usePrice();
+  const short = new Intl.NumberFormat(i18n.language, { notation: "compact" });
+  return (model) => [price(model), t("models.context", { tokens: short.format(model.context_tokens) })].filter(Boolean).join(" · ");
+}
+
 function usePrice(): (model: Model) => string | null {
   const { t, i18n } = useTranslation();
   const money = new Intl.NumberFormat(i18n.language, { style: "currency", currency: "USD", maximumFractionDigits: 2 });
@@ -28,7 +36,7 @@ function Badge({ children, quiet = false }: { children: string; quiet?: boolean 
 
 function Line({ model }: { model: Model }) {
   const { t } = useTranslation();
-  const price = usePrice()(model);
+  const facts = useFacts()(model);
   return (
     <>
       <span className="flex flex-wrap items-center gap-2">
@@ -36,9 +44,13 @@ function Line({ model }: { model: Model }) {
         {model.built_in && <Badge>{t("models.builtIn")}</Badge>}
         {!model.available && <Badge quiet>{t("models.unavailable")}</Badge>}
       </span>
-      {price !== null && <span className="block text-sm text-ink-3">{price}</span>}
+      <span className="block text-sm text-ink-3">{facts}</span>
     </>
   );
+}
+
+function usableFirst(models: readonly Model[]): Model[] {
+  return [...models].sort((one, other) => Number(other.available) - Number(one.available));
 }
 
 /** The small picker in the composer. */
@@ -62,7 +74,7 @@ export function ModelPicker() {
     >
       <MenuTitle>{t("models.label")}</MenuTitle>
       <MenuChoices value={model?.id ?? AUTO} onChange={select}>
-        {models.data.items.map((one) => (
+        {usableFirst(models.data.items).map((one) => (
           <MenuChoice key={one.id} value={one.id} disabled={!one.available}>
             <Line model={one} />
           </MenuChoice>
@@ -75,7 +87,7 @@ export function ModelPicker() {
 
 /** The same choice with room to read, for the settings. */
 export function ModelSetting() {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const models = useModels();
   const { model } = useChosenModel();
   const select = useSelect();
@@ -85,7 +97,7 @@ export function ModelSetting() {
     <>
       <fieldset className="flex flex-col gap-2">
         <legend className="sr-only">{t("models.label")}</legend>
-        {models.data.items.map((one) => (
+        {usableFirst(models.data.items).map((one) => (
           <label
             key={one.id}
             className={cx("flex items-start gap-3 rounded-md border p-3 transition-colors", one.id === model?.id ? "border-accent bg-accent-wash/40" : "border-line", one.available ? "cursor-pointer hover:border-line-strong" : "text-ink-3")}
@@ -94,7 +106,6 @@ export function ModelSetting() {
             <span className="min-w-0 flex-1">
               <Line model={one} />
             </span>
-            <span className="shrink-0 text-sm text-ink-3">{t("models.context", { tokens: new Intl.NumberFormat(i18n.language, { notation: "compact" }).format(one.context_tokens) })}</span>
           </label>
         ))}
       </fieldset>
