@@ -1,6 +1,7 @@
 """Nothing is lost, nothing moves, and a citation opens the page that says it."""
 
 import re
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,3 +85,10 @@ def test_a_heading_begins_a_chunk_and_is_not_left_alone():
     text = "앞의 글이다.\n\n# 제목\n\n## 작은 제목\n\n본문이다."
     chunks = chunk_pages([(1, text)])
     assert [chunk.text for chunk in chunks] == ["앞의 글이다.", "# 제목\n\n## 작은 제목\n\n본문이다."]
+
+
+def test_a_long_text_without_any_break_takes_no_longer_than_others():
+    begun = time.monotonic()
+    chunks = chunk_pages([(1, "QUJD" * 500_000)])
+    assert sum(len(chunk.text) for chunk in chunks) == 2_000_000
+    assert time.monotonic() - begun < 10

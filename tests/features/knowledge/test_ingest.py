@@ -128,6 +128,15 @@ async def test_doing_it_again_changes_nothing(house, embedder):
     assert embedder.texts == []
 
 
+@pytest.mark.parametrize("letter", ["QUJD", "яшма", "ねこ", "กขค", "가나", "🙂", "́"])
+async def test_text_without_words_can_be_ingested_too(house, embedder, letter):
+    who = await new_account(house)
+    document = (await upload(house, who, (letter * 2000).encode())).document
+    await ingest.ingest(house, job_of(document))
+    assert (await state(house, who, document))[0][0] == "ready"
+    await search.find(house, who, letter * 100)
+
+
 async def test_the_same_text_is_embedded_once(house, embedder):
     who = await new_account(house)
     paragraph = "같은 문단이 되풀이된다. " * 45

@@ -87,3 +87,8 @@ def test_the_reader_process_does_not_need_the_tagger():
 def test_the_script_of_a_text(text, korean):
     assert is_korean(text) is korean
     assert is_korean(unicodedata.normalize("NFD", text)) is korean
+
+
+@pytest.mark.parametrize("letter", ["a", "я", "ね", "ก", "가", "9"])
+def test_no_term_is_too_long_for_an_index(letter):
+    assert max(map(len, words(letter * 3000) + grams(letter * 3000))) <= 64

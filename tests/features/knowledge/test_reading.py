@@ -44,6 +44,13 @@ async def test_a_long_text_is_cut_to_pages_between_paragraphs(tmp_path):
     assert "\n\n".join(pages).split() == " ".join(paragraphs).split()
 
 
+@pytest.mark.parametrize("letters", ["가" * 20_000, "word " * 4_000, "줄\n" * 9_000])
+async def test_pages_stay_small_and_whole_whatever_the_text(tmp_path, letters):
+    pages = await read(tmp_path, letters.encode(), TEXT)
+    assert all(len(page) <= 2 * PAGE_CHARACTERS for page in pages)
+    assert "".join("".join(pages).split()) == "".join(letters.split())
+
+
 @pytest.mark.parametrize(
     ("make", "media_type", "code"),
     [

@@ -89,12 +89,13 @@ def _sentences(paragraph: str) -> Iterator[str]:
 
 
 def _fitting(sentence: str) -> Iterator[str]:
-    while len(sentence) > TARGET:
-        cut = sentence.rfind(" ", TARGET // 2, TARGET) + 1 or TARGET
-        yield sentence[:cut]
-        sentence = sentence[cut:]
-    if sentence:
-        yield sentence
+    start = 0
+    while len(sentence) - start > TARGET:
+        cut = sentence.rfind(" ", start + TARGET // 2, start + TARGET) + 1 or start + TARGET
+        yield sentence[start:cut]
+        start = cut
+    if start < len(sentence):
+        yield sentence[start:]
 
 
 def _close(paragraph: str, headings: dict[int, str]) -> None:

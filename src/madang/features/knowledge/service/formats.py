@@ -76,10 +76,22 @@ def cut(text: str) -> Iterator[str]:
     for part in text.replace("\r\n", "\n").split("\f"):
         page: list[str] = []
         size = 0
-        for paragraph in re.split(r"\n(?=[^\S\n]*\n)", part):
+        for paragraph in _paragraphs(part):
             if page and size + len(paragraph) > PAGE_CHARACTERS:
                 yield clean("\n".join(page))
                 page, size = [], 0
             page.append(paragraph)
             size += len(paragraph)
         yield clean("\n".join(page))
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Paragraphs, each after the first with the empty line before it; one longer than two pages is cut at spaces."""
+    for paragraph in re.split(r"\n(?=[^\S\n]*\n)", text):
+        start = 0
+        while len(paragraph) - start > 2 * PAGE_CHARACTERS:
+            end = start + PAGE_CHARACTERS
+            space = paragraph.rfind(" ", end - PAGE_CHARACTERS // 4, end) + 1
+            yield paragraph[start : space or end]
+            start = space or end
+        yield paragraph[start:]

@@ -33,6 +33,9 @@ FUNCTION_WORDS = frozenset(
 )
 """English words that say nothing about what a text is about."""
 
+LONGEST_WORD = 64
+"""Characters of a word that count; what is longer is no word but would not fit an index."""
+
 GRAM_LETTERS = 4
 GRAM_SYLLABLES = 2
 
@@ -60,7 +63,7 @@ def words(text: str) -> list[str]:
     found: list[str] = []
     for surface, features in _morphemes(unicodedata.normalize("NFKC", text)):
         if features[0][:2] in CONTENT_TAGS and (word := _base(surface, features)):
-            found.append(word)
+            found.append(word[:LONGEST_WORD])
     return found
 
 
