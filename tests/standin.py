@@ -104,9 +104,15 @@ class Standin:
 
     async def _embeddings(self, request: web.Request) -> web.Response:
         name, body, script = await self._take(request)
-        refusal = self._refusal(name, script)
-        if refusal is not None:
-            return refusal
+        self.live += 1
+        self.peak = max(self.peak, self.live)
+        try:
+            await asyncio.sleep(int(script.get("headers_ms", "0")) / 1000)
+            return self._refusal(name, script) or self._vectors(name, body, script)
+        finally:
+            self.live -= 1
+
+    def _vectors(self, name: str, body: dict[str, Any], script: dict[str, str]) -> web.Response:
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
         dimension = int(script.get("dimension", "384"))
         vectors = [[len(text) / 100 + number / 1000 for number in range(dimension)] for text in texts]

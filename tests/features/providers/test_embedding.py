@@ -1,10 +1,11 @@
 """Texts to vectors."""
 
-import asyncio
+import time
 
 import pytest
 
 from madang.features.providers.public import ModelNonsense, ModelRefused, ModelUnknown, embed
+from madang.kernel.jobs import spawn
 
 
 async def test_vectors_keep_the_order_of_their_texts(models_house, upstream, configure):
@@ -28,10 +29,15 @@ async def test_plain_numbers_and_base64_are_the_same(models_house):
     assert one.vectors[0] == pytest.approx(other.vectors[0])
 
 
-async def test_few_requests_at_once(models_house, configure, upstream):
+async def test_few_requests_at_once_and_questions_first(models_house, configure, upstream):
     configure(embedding_batch=1, embedding_requests=2)
-    batches = await asyncio.gather(*[embed(models_house, ["a", "b", "c"]) for _ in range(5)])
-    assert all(len(batch.vectors) == 3 for batch in batches)
+    upstream.script = {"headers_ms": "50"}
+    passages = spawn(embed(models_house, list("abcdef"), kind="passage"), "passages")
+    began = time.monotonic()
+    await embed(models_house, ["?"], kind="query")
+    assert time.monotonic() - began < 0.14, "three rounds of passages take 0.15 s"
+    assert len((await passages).vectors) == 6
+    assert upstream.peak == 3
 
 
 async def test_a_passing_failure_passes(models_house, upstream, monkeypatch):

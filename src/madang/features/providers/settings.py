@@ -74,7 +74,10 @@ class ProviderSettings(BaseSettings):
     )
     embedding_batch: int = Field(default=32, ge=1, le=2048, description="Texts sent to be embedded in one request.")
     embedding_requests: int = Field(
-        default=2, ge=1, le=64, description="Requests for embeddings one process has under way at the same time."
+        default=2,
+        ge=1,
+        le=64,
+        description="Requests to embed documents that one process has under way; questions do not wait for them.",
     )
     embedding_seconds: float = Field(
         default=120, gt=0, le=3600, description="How long one request for embeddings may take."

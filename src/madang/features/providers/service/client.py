@@ -25,6 +25,8 @@ logger = log.get_logger(__name__)
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 20.0
 ERROR_BYTES = 4096
+QUERIES_AT_ONCE = 16
+"""Questions a process has embedded at the same time; they never wait behind the passages of an upload."""
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _ADVICE = {
     400: "It does not accept this request; the conversation may be too long for the model.",
@@ -82,7 +84,8 @@ class Client:
     session: aiohttp.ClientSession
     pulse: Pulse
     local_places: asyncio.Semaphore
-    embedding_places: asyncio.Semaphore
+    passage_places: asyncio.Semaphore
+    query_places: asyncio.Semaphore
     dimensions: dict[str, int] = field(default_factory=dict[str, int])
 
     @asynccontextmanager
@@ -176,7 +179,8 @@ async def open_client(house: "House") -> AsyncGenerator[Client]:
             session=session,
             pulse=Pulse(settings.stream_coalesce_ms / 1000),
             local_places=asyncio.Semaphore(settings.local_model_slots),
-            embedding_places=asyncio.Semaphore(settings.embedding_requests),
+            passage_places=asyncio.Semaphore(settings.embedding_requests),
+            query_places=asyncio.Semaphore(QUERIES_AT_ONCE),
         )
 
 

@@ -61,7 +61,7 @@ async def embed(
 
 async def _embed(client: Client, route: Route, texts: Sequence[str], kind: str) -> list[list[float]]:
     body = embedding_body(texts, route, kind)
-    async with client.embedding_places:
+    async with client.query_places if kind == "query" else client.passage_places:
         answer = await client.persist(lambda: _ask(client, route, body))
     name = route.info.id
     try:
