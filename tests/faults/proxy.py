@@ -12,6 +12,7 @@ class Network:
         self._to_port = to_port
         self._flows = asyncio.Event()
         self._flows.set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def hold(self) -> None:
         """Let nothing through, in either direction; connections stay open."""
@@ -22,13 +23,28 @@ class Network:
         self._flows.set()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """One connection, until either side closes it."""
+        this = asyncio.current_task()
+        assert this is not None
+        self._tasks.add(this)
         try:
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
-        except OSError:
-            writer.close()
+            try:
+                await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
+            finally:
+                await _close(there_writer)
+        except (OSError, asyncio.CancelledError):
             return
-        await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
+        finally:
+            await _close(writer)
+            self._tasks.discard(this)
+
+    async def end(self) -> None:
+        """Close every connection."""
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -37,6 +53,12 @@ class Network:
                 writer.write(data)
                 await writer.drain()
         writer.close()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 @asynccontextmanager
@@ -49,3 +71,5 @@ async def network(port: int, to_port: int) -> AsyncIterator[Network]:
     finally:
         stretch.go_on()
         server.close()
+        await stretch.end()
+        await server.wait_closed()

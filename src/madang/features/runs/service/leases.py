@@ -187,7 +187,7 @@ class Hands:
                 async with self.house.valkey.pubsub() as channel:  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
                     await channel.subscribe(f"{self.house.settings.key_prefix}:{STOP_CHANNEL}")
                     while True:
-                        message: Any = await channel.get_message(ignore_subscribe_messages=True, timeout=30)
+                        message = cast("Any", await channel.get_message(ignore_subscribe_messages=True, timeout=30))
                         if message is not None:
                             self._stop(UUID(message["data"].decode()))
             await asyncio.sleep(0.2)
