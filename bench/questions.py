@@ -89,7 +89,7 @@ MODULES = (
 
 
 def docstrings() -> QuestionSet:
-    """Documentation strings of Python's library: the first sentence asks, the rest of the string is the passage."""
+    """Documentation strings of Python's library, a document a module: the first sentence asks for the rest."""
     first: dict[str, tuple[str, str]] = {}
     for module in MODULES:
         for found in _documented(importlib.import_module(module)):
@@ -97,14 +97,13 @@ def docstrings() -> QuestionSet:
             body = "\n".join(line for line in rest.strip().splitlines() if line.strip())
             if 25 <= len(asks) <= 160 and 150 <= len(body) <= 900:
                 first.setdefault(body, (" ".join(asks.split()), module))
-    documents: dict[str, str] = {}
+    bodies: dict[str, list[str]] = {}
     questions: list[Question] = []
     for number, (body, (asks, module)) in enumerate(first.items()):
-        name = f"{module} {number}"
-        documents[name] = body
-        questions.append(Question(asks, frozenset([number]), frozenset([name])))
-    passages = tuple(documents.items())
-    return QuestionSet("Python's documentation strings", documents, questions, passages)
+        bodies.setdefault(module, []).append(body)
+        questions.append(Question(asks, frozenset([number]), frozenset([module])))
+    documents = {module: "\n\n".join(parts) for module, parts in bodies.items()}
+    return QuestionSet("Python's documentation strings", documents, questions, answers=tuple(first))
 
 
 def _documented(module: object) -> Iterator[object]:
