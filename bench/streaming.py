@@ -44,6 +44,7 @@ class Chat:
 
 
 def free_port() -> int:
+    """A port that nobody has."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -143,11 +144,13 @@ def start(folder: str, model: str) -> tuple[subprocess.Popen[str], str]:
 
 
 def percentile(values: list[float], part: float) -> float:
+    """The value that `part` of all are not above."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
 def report(own: list[Chat], chats: list[Chat], wanted: int, used: dict[str, float], memory: dict[str, float]) -> None:
+    """Print the table."""
     tokens = sum(chat.tokens for chat in chats)
     base = {part: percentile([chat.first_ms for chat in own], part) for part in (0.5, 0.95)}
     first = {part: percentile([chat.first_ms for chat in chats], part) for part in (0.5, 0.95)}
@@ -166,7 +169,23 @@ def report(own: list[Chat], chats: list[Chat], wanted: int, used: dict[str, floa
     print(table(("what", "figure"), rows))
 
 
-async def measure(chats: int, tokens: int, rate: float) -> None:
+async def measure(address: str, up: int, model: str, chats: int, tokens: int) -> None:
+    """Sign in, warm up, take the model's own times, then the crowd's."""
+    api = f"{address}/api/v1"
+    headers = await sign_in(api)
+    body: dict[str, object] = {"question": "Tell me a story."}
+    await crowd(f"{api}/chat/streaming", body, 5, headers)
+    asked = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "Tell me a story."}]}
+    own = await crowd(f"{model}/chat/completions", asked, chats, {})
+    parts = names(up)
+    before = {pid: cpu_ms(pid) for pid in parts}
+    seen = await crowd(f"{api}/chat/streaming", body, chats, headers)
+    used = {name: cpu_ms(pid) - before[pid] for pid, name in parts.items()}
+    report(own, seen, tokens, used, {name: resident_mb(pid) for pid, name in parts.items()})
+
+
+def main(chats: int, tokens: int, rate: float) -> None:
+    """Start the stand-in and a Madang of its own, measure, and end both."""
     port = free_port()
     model = f"http://127.0.0.1:{port}/v1"
     command = [sys.executable, str(STANDIN), str(port), str(tokens), str(rate)]
@@ -174,19 +193,9 @@ async def measure(chats: int, tokens: int, rate: float) -> None:
     assert standin.stdout is not None
     standin.stdout.readline()
     with tempfile.TemporaryDirectory() as folder:
-        up, address = await asyncio.to_thread(start, folder, model)
+        up, address = start(folder, model)
         try:
-            api = f"{address}/api/v1"
-            headers = await sign_in(api)
-            body: dict[str, object] = {"question": "Tell me a story."}
-            await crowd(f"{api}/chat/streaming", body, 5, headers)
-            asked = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "Tell me a story."}]}
-            own = await crowd(f"{model}/chat/completions", asked, chats, {})
-            parts = names(up.pid)
-            before = {pid: cpu_ms(pid) for pid in parts}
-            seen = await crowd(f"{api}/chat/streaming", body, chats, headers)
-            used = {name: cpu_ms(pid) - before[pid] for pid, name in parts.items()}
-            report(own, seen, tokens, used, {name: resident_mb(pid) for pid, name in parts.items()})
+            uvloop.run(measure(address, up.pid, model, chats, tokens))
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait()
@@ -199,4 +208,4 @@ if __name__ == "__main__":
     parser.add_argument("--tokens", type=int, default=200)
     parser.add_argument("--rate", type=float, default=50)
     given = parser.parse_args()
-    uvloop.run(measure(given.chats, given.tokens, given.rate))
+    main(given.chats, given.tokens, given.rate)
