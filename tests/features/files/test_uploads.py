@@ -1,0 +1,112 @@
+"""An upload is either claimed by a row or gone, whatever happens in between."""
+
+import hashlib
+
+import pytest
+from sqlalchemy import select, text
+
+from madang.features.files.contracts import DiscardObject
+from madang.features.files.service import uploads
+from madang.features.files.settings import FileSettings
+from madang.features.files.tables import File
+from madang.kernel.db import OUTBOX
+from madang.kernel.errors import Invalid, NotFound, TooLarge, UnsupportedType
+from madang.kernel.house import House
+from tests.features.knowledge.library import new_account
+
+
+async def pieces(*content):
+    for piece in content:
+        yield piece
+
+
+async def owed(house: House, key: str):
+    """How many removals of the object the outbox holds."""
+    async with house.db.transaction() as tx:
+        rows = await tx.execute(select(OUTBOX.c.id).where(OUTBOX.c.payload["key"].astext == key))
+        return len(rows.all())
+
+
+async def test_what_comes_in_pieces_is_stored_whole(house):
+    who = await new_account(house)
+    received = await uploads.receive_upload(house, who, "../a.md", pieces(b"# ma", b"", b"dang"))
+    assert (received.filename, received.media_type, received.size) == ("a.md", "text/markdown", 8)
+    assert received.sha256 == hashlib.sha256(b"# madang").hexdigest()
+    assert await house.storage.read(received.key) == b"# madang"
+
+
+async def test_an_upload_that_nobody_claims_is_removed(house):
+    who = await new_account(house)
+    received = await uploads.receive_upload(house, who, "a.txt", pieces(b"text"))
+    assert await owed(house, received.key) == 1
+    await uploads.discard(house, DiscardObject(received.key))
+    assert not await house.storage.exists(received.key)
+    await uploads.discard(house, DiscardObject(received.key))
+
+
+async def test_a_claimed_upload_stays_until_it_is_deleted(house):
+    who = await new_account(house)
+    received = await uploads.receive_upload(house, who, "a.txt", pieces(b"text"))
+    async with house.db.transaction(who) as tx:
+        file = await uploads.keep_file(tx, who, received)
+    await uploads.discard(house, DiscardObject(file.key))
+    assert await house.storage.exists(file.key)
+    async with house.db.transaction(who) as tx:
+        await uploads.delete_file(tx, who, file.id)
+    assert await owed(house, file.key) == 2
+    await uploads.discard(house, DiscardObject(file.key))
+    assert not await house.storage.exists(file.key)
+
+
+async def test_a_claim_that_is_rolled_back_leaves_the_removal(house):
+    who = await new_account(house)
+    received = await uploads.receive_upload(house, who, "a.txt", pieces(b"text"))
+
+    async def claim_and_fail():
+        async with house.db.transaction(who) as tx:
+            await uploads.keep_file(tx, who, received)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await claim_and_fail()
+    await uploads.discard(house, DiscardObject(received.key))
+    assert not await house.storage.exists(received.key)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [((), Invalid), ((b"",), Invalid), ((b"x" * 600_000,) * 2, TooLarge), ((b"\x89PNG",), UnsupportedType)],
+)
+async def test_what_is_refused_is_never_stored(house, monkeypatch, content, error):
+    monkeypatch.setattr(uploads, "load", lambda: FileSettings(max_upload_mb=1))
+    who = await new_account(house)
+    with pytest.raises(error):
+        await uploads.receive_upload(house, who, "a.txt", pieces(*content))
+    async with house.db.transaction() as tx:
+        assert not await tx.scalar(
+            text("SELECT count(*) FROM supervisor.outbox WHERE payload->>'key' LIKE :mine"),
+            {"mine": f"files/{who.account_id}/%"},
+        )
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(house):
+    async def broken():
+        yield b"text"
+        raise ConnectionError
+
+    who = await new_account(house)
+    with pytest.raises(ConnectionError):
+        await uploads.receive_upload(house, who, "a.txt", broken())
+    async with house.db.transaction(who) as tx:
+        assert await tx.scalar(select(File.id)) is None
+
+
+async def test_nobody_elses_file_exists(house):
+    who, stranger = await new_account(house), await new_account(house)
+    received = await uploads.receive_upload(house, who, "a.txt", pieces(b"text"))
+    async with house.db.transaction(who) as tx:
+        file = await uploads.keep_file(tx, who, received)
+    async with house.db.transaction(stranger) as tx:
+        for act in (uploads.stored_file, uploads.delete_file):
+            with pytest.raises(NotFound, match="file_not_found"):
+                await act(tx, stranger, file.id)
