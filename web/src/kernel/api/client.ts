@@ -7,8 +7,9 @@ import type { paths } from "@/kernel/api/schema";
 /** `fetch` with the bearer token; renews it once on 401 and tells the connection watch how it went. */
 export async function authorisedFetch(input: Request): Promise<Response> {
   const again = input.clone();
-  const first = await send(input, await bearer());
-  if (first.status !== 401) return first;
+  const held = await bearer();
+  const first = await send(input, held);
+  if (first.status !== 401 || held === null) return first;
   const token = await renewed();
   return token === null ? first : send(again, token);
 }

@@ -457,7 +457,7 @@ export interface paths {
         };
         /**
          * Get Events
-         * @description The run's events above `Last-Event-ID` or `after`, each once and in order, live or not.
+         * @description The run's events above `Last-Event-ID` and `after`, each once and in order, live or not.
          */
         get: operations["get_events_api_v1_runs__run_id__events_get"];
         put?: never;
@@ -656,6 +656,26 @@ export interface paths {
          * @description 200 when an answer can be given, 503 with the same body when one cannot.
          */
         get: operations["get_ready_health_ready_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Metrics
+         * @description What was counted, for Prometheus: requests by this process, answers and tokens by all workers.
+         */
+        get: operations["get_metrics_metrics_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2553,6 +2573,7 @@ export interface operations {
     search_api_v1_documents_search_get: {
         parameters: {
             query: {
+                /** @description What to look for; nothing is found for nothing. */
                 q: components["schemas"]["Text"];
                 limit?: number;
                 document_ids?: string[] | null;
@@ -3089,7 +3110,8 @@ export interface operations {
                 after?: number;
             };
             header?: {
-                "last-event-id"?: number | null;
+                /** @description The same, as browsers say it. */
+                "last-event-id"?: number;
             };
             path: {
                 run_id: string;
@@ -3104,7 +3126,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": unknown;
                 };
             };
             /** @description Unauthorized */
@@ -3750,7 +3772,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": unknown;
                 };
             };
             /** @description Bad request */
@@ -3919,6 +3941,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    get_metrics_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
