@@ -46,7 +46,7 @@ def serve_web(app: FastAPI, static: Path = STATIC) -> None:
 
 
 def _response(root: Path, scope: Scope) -> Response:
-    wanted = (root / scope["path"].lstrip("/")).resolve()
+    wanted = (root / scope["path"].lstrip("/").replace("\0", "")).resolve()
     if wanted == root or not wanted.is_relative_to(root) or not wanted.is_file():
         wanted = root / "index.html"
     if not wanted.is_file():
