@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from madang.kernel.jobs import Job, Schedule
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Slot[T]:
     """A named place that modules offer values of one type to."""
 
