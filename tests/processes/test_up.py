@@ -142,7 +142,7 @@ def test_every_part_that_dies_comes_back(up: Up):
         old = up.family()[name]
         os.kill(old, signal.SIGKILL)
         until(lambda: up.family().get(name, old) != old)  # noqa: B023  # used within this turn only
-        until(lambda: is_ready(url), 60)
+        until(lambda: is_ready(url), 90)
     assert up.process is not None
     assert up.process.poll() is None
 
