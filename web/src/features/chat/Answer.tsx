@@ -1,4 +1,4 @@
-import { lazy, memo, type ReactNode, Suspense, useState } from "react";
+import { lazy, memo, type ReactNode, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { useIsBuiltIn } from "@/features/providers/public";
 import { type Citation, ENDED, type Following, type Receipt, useRun } from "@/features/runs/public";
@@ -49,7 +49,7 @@ function liveView({ state, link }: Following): View {
 interface AnswerProps {
   message: Message;
   last: boolean;
-  onOpen: (messageId: string, citation: Citation) => void;
+  onOpen: (citation: Citation) => void;
   onRetry: () => void;
 }
 
@@ -57,7 +57,6 @@ export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: A
   const { t } = useTranslation();
   const following = useRun(message.status === "streaming" ? message.run_id : null);
   const view = viewOf(message, following);
-  const [open] = useState(() => (citation: Citation) => onOpen(message.id, citation));
   const streaming = view.status === "streaming";
   return (
     <article aria-label={t("chat.assistant")} aria-busy={streaming} data-status={view.status} className="group flex flex-col gap-3">
@@ -65,7 +64,7 @@ export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: A
       {view.text !== "" && (
         <Boundary fallback={<Plain text={view.text} />}>
           <Suspense fallback={<Plain text={view.text} />}>
-            <Markdown text={view.text} streaming={streaming} citations={view.citations} onOpen={open} />
+            <Markdown text={view.text} streaming={streaming} citations={view.citations} onOpen={onOpen} />
           </Suspense>
         </Boundary>
       )}
@@ -76,7 +75,7 @@ export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: A
         </p>
       )}
       <Outcome view={view} onRetry={last ? onRetry : null} />
-      {!streaming && <Sources citations={view.citations} onOpen={open} />}
+      {!streaming && <Sources citations={view.citations} onOpen={onOpen} />}
       {!streaming && <Foot view={view} last={last} onRetry={onRetry} />}
     </article>
   );

@@ -24,7 +24,7 @@ export function Conversation({ id, onUpload, onNew }: ConversationProps) {
   const query = useMessages(id);
   const waiting = useStore(pending).filter((one) => one.sessionId === id);
   const { chosen } = useChosenModel();
-  const [source, setSource] = useSource();
+  const [source, setSource] = useState<Source | null>(null);
   const [stopping, setStopping] = useState<string | null>(null);
   const running = query.data?.findLast((one) => one.status === "streaming" && one.run_id !== stopping);
 
@@ -42,7 +42,6 @@ export function Conversation({ id, onUpload, onNew }: ConversationProps) {
     },
     [id],
   );
-  const open = useCallback((messageId: string, citation: Citation) => setSource({ key: `${messageId}.${citation.number}`, ...citation }), [setSource]);
 
   if (query.error instanceof Problem && [404, 422].includes(query.error.status)) {
     return (
@@ -63,34 +62,17 @@ export function Conversation({ id, onUpload, onNew }: ConversationProps) {
             <Failed title={t("chat.loadFailed")} error={query.error} onRetry={() => void query.refetch()} />
           </Centre>
         ) : (
-          <Thread key={id} messages={query.data} waiting={waiting} onOpen={open} onRetry={again} />
+          <Thread key={id} messages={query.data} waiting={waiting} onOpen={setSource} onRetry={again} />
         )}
         <div className="mx-auto w-full max-w-column px-4 pb-3 md:pb-4">
           <Composer key={id} name={id} answering={running !== undefined || waiting.some((one) => one.error === null)} onStop={stop} onUpload={onUpload} onSend={(text, documentIds) => void ask(id, { text, documentIds, model: chosen })} />
           <p className="pt-2 text-center text-xs text-ink-3">{t("chat.notice")}</p>
         </div>
       </div>
-      {source && <SourcePanel key={source.key} source={source} onClose={() => setSource(null)} />}
+      {source && <SourcePanel source={source} onClose={() => setSource(null)} />}
       <Announcer messages={query.data} />
     </div>
   );
-}
-
-type Opened = Source & { key: string };
-
-/** The open source; on a phone it covers the screen, so the browser's back button closes it. */
-function useSource(): [Opened | null, (source: Opened | null) => void] {
-  const [source, setSource] = useState<Opened | null>(null);
-  useEffect(() => {
-    const back = () => setSource(null);
-    addEventListener("popstate", back);
-    return () => removeEventListener("popstate", back);
-  }, []);
-  const change = useCallback((next: Opened | null) => {
-    if (next) history.pushState(history.state, "");
-    setSource(next);
-  }, []);
-  return [source, change];
 }
 
 function Centre({ children }: { children: React.ReactNode }) {
@@ -100,7 +82,7 @@ function Centre({ children }: { children: React.ReactNode }) {
 interface ThreadProps {
   messages: readonly Message[] | undefined;
   waiting: readonly Pending[];
-  onOpen: (messageId: string, citation: Citation) => void;
+  onOpen: (citation: Citation) => void;
   onRetry: (messageId: string) => void;
 }
 

@@ -33,7 +33,7 @@ export function Documents() {
           <List q={useDeferredValue(q.trim())} onDelete={setDoomed} onView={setViewed} onFiles={add} />
         </div>
       </DropZone>
-      {viewed && <SourcePanel key={viewed.id} source={{ document_id: viewed.id, title: viewed.title, page: 1, snippet: null }} onClose={() => setViewed(null)} />}
+      {viewed && <SourcePanel source={{ document_id: viewed.id, title: viewed.title, page: 1, snippet: null }} onClose={() => setViewed(null)} />}
       <Delete document={doomed} onClose={() => setDoomed(null)} />
     </div>
   );

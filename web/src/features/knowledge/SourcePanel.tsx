@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { codeOf, Problem } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
@@ -16,6 +16,23 @@ export interface Source {
 
 /** A page of a document, with the quoted passage marked. Beside the conversation on a desktop, over it on a phone. */
 export function SourcePanel({ source, onClose }: { source: Source; onClose: () => void }) {
+  const close = useBack(onClose);
+  return <Panel key={`${source.document_id} ${source.page ?? ""} ${source.snippet ?? ""}`} source={source} onClose={close} />;
+}
+
+/** On a phone the panel is a screen of its own, so the browser's back button closes it; so does what this returns. */
+function useBack(onClose: () => void): () => void {
+  const closed = useEffectEvent(onClose);
+  useEffect(() => {
+    const back = () => closed();
+    history.pushState(history.state, "");
+    addEventListener("popstate", back);
+    return () => removeEventListener("popstate", back);
+  }, []);
+  return () => history.back();
+}
+
+function Panel({ source, onClose }: { source: Source; onClose: () => void }) {
   const { t } = useTranslation();
   const cited = source.page ?? 1;
   const [page, setPage] = useState(cited);
