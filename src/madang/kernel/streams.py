@@ -291,8 +291,7 @@ class Tail:
         asked = self._round
         while self._waits and self._round == asked and self._client_id is not None:
             with suppress(RedisError, OSError):
-                unblock = self._valkey.client_unblock  # pyright: ignore[reportUnknownMemberType]  # untyped options
-                await unblock(self._client_id)
+                await self._valkey.client_unblock(self._client_id)  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
             await asyncio.sleep(_UNBLOCK_GAP_SECONDS)
 
     def _leave(self, stream: str, follower: _Follower) -> None:
@@ -317,8 +316,7 @@ class Tail:
     async def _wait(self) -> Any:  # noqa: ANN401  # redis-py types replies as Any
         """What has come for the followers there are at the moment of the call."""
         if self._client_id is None:
-            own_id = self._blocking.client_id  # pyright: ignore[reportUnknownMemberType]  # redis-py: untyped options
-            self._client_id = await own_id()
+            self._client_id = await self._blocking.client_id()  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
         self._asked = {stream: min(one.cursor for one in followers) for stream, followers in self._followers.items()}
         if not self._asked:
             return None

@@ -72,8 +72,7 @@ async def _database(house: House) -> bool:
 
 
 async def _valkey(house: House) -> bool:
-    ping = house.valkey.ping  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves its options untyped
-    return bool(await ping())
+    return bool(await house.valkey.ping())  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
 
 
 async def _worker(house: House) -> bool:
