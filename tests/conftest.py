@@ -12,6 +12,9 @@ from madang.kernel.settings import Settings
 from madang.local.postgres import PostgresServer
 from madang.local.valkey import ValkeyServer
 from madang.migrations import upgrade
+from tests.network import stay_here
+
+stay_here()
 
 
 @pytest.fixture(scope="session")
