@@ -58,6 +58,22 @@ async def test_a_page_runs_nothing_that_is_not_ours_and_is_framed_by_nobody(brow
     assert "unsafe-eval" not in policy
 
 
+async def test_text_travels_packed_to_those_who_can_unpack_it(browser: httpx.AsyncClient, static: Path):
+    script, path = "start();" * 5000, "/assets/index-B0W2Jyya.js"
+    (static / path[1:]).write_text(script)
+    packed = await browser.get(path)
+    plain = await browser.get(path, headers={"Accept-Encoding": "identity"})
+    assert packed.text == plain.text == script
+    assert (packed.headers["content-encoding"], packed.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert int(packed.headers["content-length"]) < len(script) / 20
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["etag"] != plain.headers["etag"]
+    assert packed.headers["content-type"] == plain.headers["content-type"]
+    for kind in (packed, plain):
+        headers = {"If-None-Match": kind.headers["etag"], "Accept-Encoding": kind.headers.get("content-encoding", "")}
+        assert (await browser.get(path, headers=headers)).status_code == 304
+
+
 @pytest.mark.parametrize("path", ["/api/v1/nothing", "/v1/nothing", "/health/nothing", "/mcp"])
 async def test_what_programs_ask_for_is_never_answered_with_a_page(browser: httpx.AsyncClient, path: str):
     assert (await browser.get(path)).status_code == 404

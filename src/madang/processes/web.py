@@ -1,5 +1,7 @@
 """The built web app, served by the api: hashed assets for ever, everything else afresh, nothing from elsewhere."""
 
+import gzip
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -19,6 +21,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+PACKABLE = {".js", ".css", ".html", ".svg", ".json", ".txt"}
 FOR_EVER = "public, max-age=31536000, immutable"
 AFRESH = "no-cache"
 MISSING = (
@@ -52,7 +55,29 @@ def _response(root: Path, scope: Scope) -> Response:
     if not wanted.is_file():
         return Response(MISSING, 503, HEADERS, "text/html")
     hashed = wanted.parent.name == "assets"
-    response = FileResponse(wanted, headers={**HEADERS, "Cache-Control": FOR_EVER if hashed else AFRESH})
-    response.set_stat_headers(wanted.stat())
-    asked = dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1")
-    return NotModifiedResponse(response.headers) if asked and asked == response.headers.get("etag") else response
+    asked = dict(scope["headers"])
+    response: Response = _whole(wanted, {**HEADERS, "Cache-Control": FOR_EVER if hashed else AFRESH})
+    if wanted.suffix in PACKABLE:
+        response.headers["Vary"] = "Accept-Encoding"
+        if scope["method"] == "GET" and b"gzip" in asked.get(b"accept-encoding", b""):
+            response = _packed(wanted, response)
+    known = asked.get(b"if-none-match", b"").decode("latin-1")
+    return NotModifiedResponse(response.headers) if known and known == response.headers.get("etag") else response
+
+
+def _whole(file: Path, headers: dict[str, str]) -> FileResponse:
+    response = FileResponse(file, headers=headers)
+    response.set_stat_headers(file.stat())
+    return response
+
+
+def _packed(file: Path, whole: Response) -> Response:
+    headers = {name: value for name, value in whole.headers.items() if name not in {"content-length", "accept-ranges"}}
+    headers |= {"content-encoding": "gzip", "etag": whole.headers["etag"].rstrip('"') + '-gzip"'}
+    return Response(_gzip(file, file.stat().st_mtime_ns), headers=headers)
+
+
+@lru_cache(maxsize=512)
+def _gzip(file: Path, _modified: int) -> bytes:
+    """The file, packed; done once for every state of it."""
+    return gzip.compress(file.read_bytes(), 6)
