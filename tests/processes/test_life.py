@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -132,6 +135,25 @@ async def test_everything_may_start_before_the_databases(live: Live):
         kinds = [kind async for kind, _ in read(live, http, who, run)]
         assert kinds[-1] == "run.finished"
     assert all(process.poll() is None for process in live.processes.values()), "nobody died of waiting"
+
+
+@pytest.mark.parametrize("kind", ["api", "worker", "scheduler"])
+async def test_a_process_that_cannot_work_ends_and_says_why(tmp_path: Path, kind: str):
+    """No server is needed for it: what is wrong is a setting."""
+    wrong = {
+        "DATABASE_URL": "postgresql://a:b@127.0.0.1:1/x",
+        "VALKEY_URL": "redis://127.0.0.1:1/0",
+        "MADANG_SECRET_KEY": "a secret for tests that is long enough",
+        "MADANG_STORAGE_URL": "nonsense://nowhere",
+        "MADANG_DATA_DIR": str(tmp_path),
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"madang.processes.{kind}"), env={**os.environ, **wrong}, stderr=subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert b"nonsense" in errors
 
 
 def leaders(live: Live) -> list[str]:

@@ -54,8 +54,13 @@ class Loop:
         self._thread.join(END_SECONDS)
 
     def _run(self) -> None:
+        """Live; when that fails, end the whole process, which would otherwise take deliveries and do nothing."""
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._live())
+        try:
+            self._loop.run_until_complete(self._live())
+        except Exception:
+            logger.exception("worker_failed")
+            os._exit(1)
 
     async def _live(self) -> None:
         settings, modules = load(), installed()
