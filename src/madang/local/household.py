@@ -23,8 +23,13 @@ HEALTHY = 200
 PROBE_SECONDS = 3.0
 POLL_SECONDS = 0.1
 
-FRUGAL = {"MALLOC_ARENA_MAX": "1"}
-"""One heap a process: their threads wait for the interpreter anyway, and each heap of their own costs memory."""
+FRUGAL = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "262144",
+    "MALLOC_TRIM_THRESHOLD_": "262144",
+}
+"""One heap a process, for their threads wait for the interpreter anyway; and what is large, such as the 19 MB of a
+password's hash, goes back to the system when it is done with."""
 
 
 @dataclass(slots=True)
