@@ -49,6 +49,7 @@ async def test_a_model_that_is_killed_fails_its_answers_and_is_used_again(tmp_pa
                 await in_the_middle(people)
                 live.kill("model")
                 live.start("model")
+            await eventually(lambda: _has_answered(people))
         check_rows(live, people)
         assert {chat.answer["status"] for chat in people.chats} == {"complete", "failed"}
 
@@ -66,6 +67,10 @@ async def test_stopping_closes_the_models_connection_at_once(tmp_path: Path) -> 
         assert all(chat.answer["status"] == "stopped" for chat in people.chats)
         assert all(chat.answer["usage"]["output_tokens"] > 0 for chat in people.chats)
         assert took[int(len(took) * 0.95)] < STOP_SECONDS, took[-5:]
+
+
+async def _has_answered(people: People) -> bool:
+    return any(chat.answer["status"] == "complete" for chat in people.chats)
 
 
 async def _are_read(people: People) -> bool:

@@ -138,9 +138,12 @@ async def _check(house: House, tx: Tx, who: Principal, question: Question) -> No
 
 
 def _choices(question: Question) -> dict[str, object]:
-    chosen: dict[str, object] = msgspec.to_builtins(question)
-    chosen.pop("text")
-    return chosen
+    """What was chosen for a question, as its row keeps it."""
+    return {
+        "document_ids": [str(document_id) for document_id in question.document_ids],
+        "model": question.model,
+        "agent": question.agent,
+    }
 
 
 async def _asked_before(tx: Tx, who: Principal, question: Question, key: str) -> Accepted | None:
