@@ -18,7 +18,7 @@ dir {folder}
 pidfile {folder}/valkey.pid
 set-proc-title no
 appendonly yes
-appendfsync everysec
+appendfsync no
 save ""
 maxmemory-policy noeviction
 """
@@ -28,7 +28,8 @@ class ValkeyServer:
     """A Valkey under `data_dir`.
 
     `port` 0 takes a free one, which then stays for the life of this object. Every write is in the append-only file
-    before it is answered, so a killed server loses nothing; a machine without power loses a second at most.
+    before it is answered, so a killed server loses nothing; the system writes it
+    to the disk within half a minute. (`everysec` would hold writes back while the disk is slow, and a kill lose them.)
     Start it from a thread that lives on, for it ends with that thread.
     """
 
