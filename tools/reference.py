@@ -136,23 +136,19 @@ def cli() -> str:
     """Every command with its own help."""
     from madang.cli import main  # noqa: PLC0415  # the page describes it, the tool does not need it
 
-    parts = [f"# The command line\n\n{NOTE}\n"]
-    for path, command in commands("madang", main):
-        context = click.Context(command, info_name=path, **command.context_settings)
-        context.terminal_width = context.max_content_width = 96
-        parts.append(f"\n## {path}\n\n```text\n{command.get_help(context)}\n```\n")
-    return "".join(parts)
+    whole = click.Context(main, info_name="madang", terminal_width=96, **main.context_settings)
+    parts = [f"\n## {at.command_path}\n\n```text\n{at.command.get_help(at)}\n```\n" for at in contexts(whole)]
+    return "".join([f"# The command line\n\n{NOTE}\n", *parts])
 
 
-def commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    """A command and all below it, with what one types for each."""
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            found = command.get_command(context, name)
+def contexts(context: click.Context) -> Iterator[click.Context]:
+    """A command as it is called, and all below it."""
+    yield context
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            found = context.command.get_command(context, name)
             if found is not None and not found.hidden:
-                yield from commands(f"{path} {name}", found)
+                yield from contexts(click.Context(found, parent=context, info_name=name, **found.context_settings))
 
 
 def openapi() -> str:
