@@ -68,6 +68,7 @@ class Standin:
         return web.json_response({"live": self.live, "total": self.total, "peak": self.peak})
 
     async def _models(self, _: web.Request) -> web.Response:
+        self.calls["models"] += 1
         return web.json_response({"object": "list", "data": [{"id": "bench", "object": "model"}]})
 
     async def _take(self, request: web.Request) -> tuple[str, dict[str, Any], dict[str, str]]:

@@ -17,7 +17,7 @@ from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
 from madang.kernel.module import Module, Offers, Slot
 from madang.kernel.settings import Settings
-from madang.kernel.storage import open_storage
+from madang.kernel.storage import Storage
 
 
 class Kettle:
@@ -108,7 +108,7 @@ async def test_without_valkey_the_cache_finds_and_keeps_nothing_but_refuses_to_f
 
 
 async def test_files_come_back_as_they_were_however_they_are_given(house_settings: Settings, tmp_path: Path):
-    storage = open_storage(house_settings.model_copy(update={"data_dir": tmp_path}))
+    storage = Storage(house_settings.model_copy(update={"data_dir": tmp_path}))
     content = random.Random(5).randbytes(3_000_000)
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -131,8 +131,15 @@ async def test_files_come_back_as_they_were_however_they_are_given(house_setting
         await storage.read("whole")
 
 
+async def test_a_folder_of_their_own_is_made_for_files(house_settings: Settings, tmp_path: Path):
+    folder = tmp_path / "내 파일"
+    storage = Storage(house_settings.model_copy(update={"storage_url": folder.as_uri()}))
+    await storage.put("a/b", b"here")
+    assert (folder / "a/b").read_bytes() == b"here"
+
+
 async def test_an_upload_that_breaks_leaves_nothing(house_settings: Settings, tmp_path: Path):
-    storage = open_storage(house_settings.model_copy(update={"data_dir": tmp_path}))
+    storage = Storage(house_settings.model_copy(update={"data_dir": tmp_path}))
 
     async def breaks() -> AsyncIterator[bytes]:
         yield b"half"

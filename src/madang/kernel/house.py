@@ -19,7 +19,7 @@ from madang.kernel.jobs import spawn
 from madang.kernel.lock import Locks
 from madang.kernel.module import Module, Offers
 from madang.kernel.settings import Settings
-from madang.kernel.storage import Storage, open_storage
+from madang.kernel.storage import Storage
 from madang.kernel.streams import BLOCK_MILLISECONDS, Streams
 
 VALKEY_TIMEOUT_SECONDS = 5
@@ -87,7 +87,7 @@ async def open_house(
                 settings=settings,
                 db=Database(engine, deliver),
                 valkey=valkey,
-                storage=open_storage(settings),
+                storage=Storage(settings),
                 cache=ValkeyCache(valkey, settings.key_prefix),
                 locks=Locks(valkey, settings.key_prefix),
                 streams=streams,

@@ -37,7 +37,9 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(default=Path(".madang"), description="Where `madang up` keeps everything.")
     storage_url: str | None = Field(
-        default=None, description="Where files live: `file:///path` or `s3://bucket`; in the data folder if unset."
+        default=None,
+        pattern=r"^(file:///|s3://)[^/].*$",
+        description="Where files live: `file:///path` or `s3://bucket`; in the data folder if unset.",
     )
     host: str = Field(default="127.0.0.1", description="The address that the api process listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port of the api process; 0 takes any free one.")

@@ -15,6 +15,7 @@ from madang.kernel import log
 from madang.kernel.house import House, open_house
 from madang.kernel.jobs import Schedule, sweep
 from madang.kernel.settings import load
+from madang.processes.memory import settle
 
 logger = log.get_logger(__name__)
 
@@ -68,6 +69,7 @@ async def serve() -> None:
     modules = installed()
     schedules = [SWEEP, *(schedule for module in modules for schedule in module.schedules())]
     async with open_house(load(), modules, "scheduler") as house:
+        settle()
         try:
             while True:
                 with contextlib.suppress(RedisError, OSError, TimeoutError):

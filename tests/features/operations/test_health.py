@@ -29,9 +29,9 @@ async def client_of(house: House) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """An api in this process; the counts of other tests are gone."""
+    """An api in this process; what other tests counted and found is gone."""
     shared.take()
-    await house.valkey.delete(f"{house.settings.key_prefix}:counts")
+    await house.valkey.delete(*(f"{house.settings.key_prefix}:{name}" for name in ("counts", "models", "models:look")))
     async with client_of(house) as client:
         yield client
 
@@ -59,6 +59,23 @@ async def test_a_house_with_all_its_parts_is_healthy_and_ready(house, api, upstr
     degraded = (await api.get("/health")).json()
     assert (degraded["status"], degraded["services"]["worker"]) == ("degraded", "unavailable")
     assert (await api.get("/health/ready")).status_code == 503
+
+
+async def test_workers_tell_how_the_models_are_however_often_one_asks(house, api, upstream, configure):
+    assert (await api.get("/health")).json()["services"]["models"] == "unavailable", "nobody has looked yet"
+    asked = upstream.calls["models"]
+    await report_alive(house, "somebody")
+    await report_alive(house, "somebody else")
+    found = [(await api.get("/health")).json()["services"]["models"] for _ in range(5)]
+    assert found == ["healthy"] * 5
+    assert upstream.calls["models"] == asked + 1
+
+
+async def test_models_that_are_away_are_looked_at_again_at_the_next_beat(house, api, configure):
+    configure(openai_base_url="http://127.0.0.1:1/v1")
+    await report_alive(house, "somebody")
+    assert (await api.get("/health")).json()["services"]["models"] == "unavailable"
+    assert await house.valkey.get(f"{house.settings.key_prefix}:models:look") is None
 
 
 async def test_a_house_whose_servers_are_away_says_so_and_lives(house_settings: Settings):

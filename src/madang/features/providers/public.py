@@ -1,8 +1,8 @@
 """The door of providers: language models and embeddings by name."""
 
 import importlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from madang.features.providers.contracts import (
     ChatChunk,
@@ -21,21 +21,39 @@ from madang.features.providers.contracts import (
     ToolCallPart,
     Usage,
 )
-from madang.features.providers.service.embedding import embed
 from madang.features.providers.service.models import (
     default_embedding_model,
     default_model,
     list_models,
     model_info,
 )
-from madang.features.providers.service.reach import answers
-from madang.features.providers.service.streaming import stream_chat
 from madang.features.providers.service.tokens import estimate_tokens, estimate_usage
+
+
+def _late(function: str) -> Callable[..., Any]:
+    """A function of the service whose module is imported by the first call.
+
+    What only asks for names, prices and types, as the scheduler does, never pays for an HTTP client.
+    """
+    module, _, name = f"madang.features.providers.service.{function}".rpartition(".")
+
+    def call(*args: object, **kwargs: object) -> object:
+        return getattr(importlib.import_module(module), name)(*args, **kwargs)
+
+    return call
+
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from madang.features.providers.service.embedding import embed
+    from madang.features.providers.service.reach import answers
+    from madang.features.providers.service.streaming import stream_chat
     from madang.kernel.house import House
+else:
+    answers = _late("reach.answers")
+    embed = _late("embedding.embed")
+    stream_chat = _late("streaming.stream_chat")
 
 __all__ = [
     "ChatChunk",
@@ -76,11 +94,9 @@ def chat_model(
 ) -> "BaseChatModel":
     """A LangChain chat model over the same path, for agents built with LangChain.
 
-    LangChain is imported by the first call, so that processes that only embed or list models never pay for it.
     Raises `ModelUnknown`.
     """
-    bridge = importlib.import_module("madang.features.providers.service.langchain")
-    built: BaseChatModel = bridge.MadangChat(
+    built: BaseChatModel = _late("langchain.MadangChat")(
         house=house,
         model=model_info(house, model).id,
         temperature=temperature,

@@ -16,16 +16,27 @@ logger = log.get_logger(__name__)
 
 PATIENCE_SECONDS = 2.0
 ALIVE_SECONDS = 10.0
+MODELS_LOOK_SECONDS = 5
+"""How long one look at the models' server counts before some worker looks again."""
 
 
 async def report_alive(house: House, worker: str) -> None:
-    """Note that the worker of this name is alive now; forget those that have not said so for a while."""
+    """Note that the worker of this name is alive now; forget those that have not said so for a while.
+
+    Now and then also whether the models' server answers: it is workers who need it, and however many people ask for
+    /health, it is not asked more often.
+    """
     key = _workers(house)
     now = time.time()
     pipe = house.valkey.pipeline(transaction=False)
     pipe.zadd(key, {worker: now})
     pipe.zremrangebyscore(key, "-inf", now - ALIVE_SECONDS)
     await pipe.execute()
+    if await house.valkey.set(f"{_models(house)}:look", worker, nx=True, ex=MODELS_LOOK_SECONDS):
+        found = await _state(answers(house))
+        await house.valkey.set(_models(house), found, ex=2 * MODELS_LOOK_SECONDS + 2)
+        if found != "healthy":
+            await house.valkey.delete(f"{_models(house)}:look")
 
 
 async def report_gone(house: House, worker: str) -> None:
@@ -37,9 +48,13 @@ def _workers(house: House) -> str:
     return f"{house.settings.key_prefix}:workers"
 
 
+def _models(house: House) -> str:
+    return f"{house.settings.key_prefix}:models"
+
+
 async def health(house: House) -> Health:
     """Ask all services at once; each has two seconds."""
-    checks = (_database(house), _valkey(house), _worker(house), answers(house))
+    checks = (_database(house), _valkey(house), _worker(house), _model(house))
     database, valkey, worker, models = await asyncio.gather(*(_state(check) for check in checks))
     services = Services(database=database, valkey=valkey, worker=worker, models=models)
     well = all(state == "healthy" for state in services.model_dump().values())
@@ -77,6 +92,10 @@ async def _valkey(house: House) -> bool:
 
 async def _worker(house: House) -> bool:
     return await workers_alive(house) > 0
+
+
+async def _model(house: House) -> bool:
+    return await house.valkey.get(_models(house)) == b"healthy"
 
 
 async def workers_alive(house: House) -> int:
