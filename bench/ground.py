@@ -20,6 +20,7 @@ from madang.features.files.public import receive_upload
 from madang.features.knowledge.contracts import IngestDocument
 from madang.features.knowledge.service import documents, ingest, search
 from madang.features.knowledge.tables import Document
+from madang.features.providers import settings as provider_settings
 from madang.features.providers.public import EmbeddingBatch, embed
 from madang.kernel.auth import Principal
 from madang.kernel.house import House, open_house
@@ -140,6 +141,7 @@ def _embedding_server() -> Iterator[None]:
     environment = {**os.environ, "MADANG_LOCAL_EMBEDDINGS_PORT": str(port)}
     server = subprocess.Popen([sys.executable, "-m", "madang.local.embeddings"], env=environment)
     os.environ["MADANG_LOCAL_EMBEDDINGS_URL"] = f"http://127.0.0.1:{port}/v1"
+    provider_settings.load.cache_clear()
     try:
         _wait(port)
         yield
