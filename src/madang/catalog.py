@@ -9,11 +9,24 @@ from madang.features.chat.module import Chat
 from madang.features.files.module import Files
 from madang.features.knowledge.module import Knowledge
 from madang.features.operations.module import Operations
+from madang.features.organisations.module import Organisations
 from madang.features.providers.module import Providers
 from madang.features.runs.module import Runs
+from madang.features.usage.module import Usage
 from madang.kernel.module import Module
 
-BUILT_IN: tuple[type[Module], ...] = (Accounts, Files, Providers, Knowledge, Agents, Runs, Chat, Operations)
+BUILT_IN: tuple[type[Module], ...] = (
+    Accounts,
+    Organisations,
+    Files,
+    Usage,
+    Providers,
+    Knowledge,
+    Agents,
+    Runs,
+    Chat,
+    Operations,
+)
 
 
 @cache

@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A signed-in account. `login_id` names the sign-in it came by, None for an account acted for by a job."""
+    """A signed-in account, or one that an API key or a job acts for.
+
+    `login_id` names the sign-in it came by and `key_id` the API key; both are None for a job. `allowed` are the
+    permissions that an API key is limited to, None when there is no such limit.
+    """
 
     account_id: UUID
     is_supervisor: bool = False
     login_id: UUID | None = None
+    key_id: UUID | None = None
+    allowed: frozenset[str] | None = None
 
 
 type Authenticate = Callable[["House", str], Awaitable[Principal]]

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from madang import __version__
 from madang.kernel import log
+from madang.kernel.audit import ORIGIN, Origin
 from madang.kernel.auth import AUTHENTICATOR, Principal
 from madang.kernel.db import Tx
 from madang.kernel.errors import BadRequest, Problem, Unauthorized, Unavailable
@@ -196,6 +197,7 @@ class Tracking:
             return
         began = time.perf_counter()
         request_id = _given_id(scope) or uuid4().hex
+        ORIGIN.set(_origin(scope))
 
         started = False
 
@@ -226,6 +228,12 @@ class Tracking:
                 if started:
                     raise
                 await problem_response(_unexpected(error))(scope, receive, tracked)
+
+
+def _origin(scope: Scope) -> Origin:
+    client = scope.get("client")
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    return Origin(client[0] if client else "", agent.decode("latin-1").replace("\x00", ""))
 
 
 def _given_id(scope: Scope) -> str | None:

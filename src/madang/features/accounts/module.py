@@ -22,9 +22,9 @@ class Accounts(Module):
 
     def routes(self) -> "Sequence[APIRouter]":
         """`/auth` and `/users`."""
-        from madang.features.accounts.routes import auth, users
+        from madang.features.accounts.routes import ROUTERS
 
-        return auth, users
+        return ROUTERS
 
     def schedules(self) -> "Sequence[Schedule]":
         """Lets go of old sign-ins."""

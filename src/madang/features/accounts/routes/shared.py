@@ -1,0 +1,101 @@
+"""What the routes of accounts have in common: shapes, and the session's cookie."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fastapi import Request, Response
+from pydantic import BaseModel, Field, SecretStr, StringConstraints
+
+from madang.features.accounts.contracts import Account, Device, SignIn
+from madang.features.accounts.service import registration
+from madang.kernel.errors import Forbidden
+from madang.kernel.http import HouseDep
+
+COOKIE = "madang_refresh"
+COOKIE_PATH = "/api/v1/auth"
+
+type Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+type Email = Annotated[str, Field(max_length=320, json_schema_extra={"pattern": registration.EMAIL_PATTERN})]
+type Password = Annotated[SecretStr, Field(max_length=1024)]
+type Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+
+
+class User(BaseModel):
+    """A person, as they and supervisors see them."""
+
+    id: UUID
+    email: str
+    name: str
+    role: Literal["supervisor", "user"]
+    is_disabled: bool
+    created_at: datetime
+
+
+class SignedIn(BaseModel):
+    """Tokens of a sign-in. The refresh token works once and comes back new; it is null when it is in a cookie."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105  # the kind of token, not one
+    expires_in: int = Field(description="Seconds for which the access token is good.")
+    refresh_token: str | None
+    user: User
+
+
+def shown_user(account: Account) -> User:
+    """The account as the API shows it."""
+    return User(
+        id=account.id,
+        email=account.email,
+        name=account.name,
+        role="supervisor" if account.is_supervisor else "user",
+        is_disabled=account.is_disabled,
+        created_at=account.created_at,
+    )
+
+
+def next_cursor(ids: list[UUID], limit: int) -> str | None:
+    """The cursor of the next page: the last id of this one, if there is more."""
+    return str(ids[limit - 1]) if len(ids) > limit else None
+
+
+def device_of(request: Request) -> Device:
+    """Where the request comes from."""
+    address = request.client.host if request.client else ""
+    return Device(address=address, user_agent=request.headers.get("user-agent", "").replace("\x00", ""))
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Let a browser use the cookie only from our own pages, beyond what SameSite does; raises `Forbidden`.
+
+    Browsers say where a request comes from (Fetch Metadata); the older ones at least name the origin.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        is_ours = site in {"same-origin", "none"}
+    else:
+        is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not is_ours:
+        raise Forbidden("cross_site", "The session's cookie works only from this server's own pages.")
+
+
+def hand_over(house: HouseDep, request: Request, response: Response, handed: SignIn, *, in_cookie: bool) -> SignedIn:
+    """Answer with the tokens of a sign-in; the refresh token goes into the cookie instead when it is to be there."""
+    if in_cookie:
+        response.set_cookie(
+            COOKIE,
+            handed.refresh_token,
+            max_age=int(handed.refresh_expires_in.total_seconds()),
+            path=COOKIE_PATH,
+            httponly=True,
+            samesite="strict",
+            secure=house.settings.environment == "production" or request.url.scheme == "https",
+        )
+    response.headers["Cache-Control"] = "no-store"
+    return SignedIn(
+        access_token=handed.access_token,
+        expires_in=int(handed.expires_in.total_seconds()),
+        refresh_token=None if in_cookie else handed.refresh_token,
+        user=shown_user(handed.account),
+    )

@@ -1,0 +1,1 @@
+"""Organisations, partners and classes: who belongs to which, as what."""

@@ -1,0 +1,1 @@
+"""What models cost, who pays, and how much they may spend."""
