@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 from madang.kernel.house import House, open_house
 from madang.kernel.jobs import spawn
 from madang.kernel.settings import Settings
-from madang.kernel.streams import Event, FencedError, LogWriter, Streams
+from madang.kernel.streams import FencedError, LogWriter, Streams
+from madang.kernel.tail import Event
 from madang.local.valkey import ValkeyServer
 
 

@@ -20,7 +20,8 @@ from madang.kernel.lock import Locks
 from madang.kernel.module import Module, Offers
 from madang.kernel.settings import Settings
 from madang.kernel.storage import Storage
-from madang.kernel.streams import BLOCK_MILLISECONDS, Streams
+from madang.kernel.streams import Streams
+from madang.kernel.tail import BLOCK_MILLISECONDS
 
 VALKEY_TIMEOUT_SECONDS = 5
 

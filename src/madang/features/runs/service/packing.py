@@ -4,7 +4,7 @@ import zlib
 
 import msgspec
 
-from madang.kernel.streams import Event
+from madang.kernel.tail import Event
 
 _FAST = 1
 

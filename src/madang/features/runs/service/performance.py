@@ -27,7 +27,8 @@ from madang.kernel.db import Delivery
 from madang.kernel.errors import Problem
 from madang.kernel.house import House
 from madang.kernel.jobs import spawn
-from madang.kernel.streams import Event, FencedError
+from madang.kernel.streams import FencedError
+from madang.kernel.tail import Event
 
 logger = log.get_logger(__name__)
 

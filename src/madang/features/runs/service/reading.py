@@ -17,7 +17,7 @@ from madang.features.runs.tables import Run
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.house import House
-from madang.kernel.streams import Event
+from madang.kernel.tail import Event
 
 
 @dataclass(frozen=True, slots=True)
