@@ -7,6 +7,7 @@ before the response is sent (function scope), so an answer never promises what i
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from logging import DEBUG, INFO
 from typing import Annotated, Any, cast
 from uuid import UUID, uuid4
 
@@ -39,6 +40,8 @@ logger = log.get_logger(__name__)
 PROBLEM = "application/problem+json"
 LONGEST_REQUEST_ID = 128
 SMALL_BODY_BYTES = 1 << 20
+WATCHERS = ("/health", "/metrics")
+"""Asked again and again by machines; their requests are logged only in detail."""
 
 
 class FieldError(BaseModel):
@@ -212,7 +215,8 @@ class Tracking:
                     (b"x-request-id", request_id.encode()),
                     (b"x-process-time", f"{took:.4f}".encode()),
                 ]
-                logger.info(
+                logger.log(
+                    DEBUG if scope["path"].startswith(WATCHERS) else INFO,
                     "request",
                     method=scope["method"],
                     path=scope["path"],

@@ -121,7 +121,7 @@ def _is_work(task: asyncio.Task[Any]) -> bool:
 def consume(loop: Loop) -> None:
     """Run Celery's consumer in this thread until SIGTERM or SIGINT."""
     app = celery_app(load(), loop.take)
-    consumer = app.Worker(pool="solo", without_gossip=True, without_mingle=True, without_heartbeat=True)
+    consumer = app.Worker(quiet=True, pool="solo", without_gossip=True, without_mingle=True, without_heartbeat=True)
     consumer.start()
 
 
