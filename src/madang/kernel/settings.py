@@ -43,6 +43,14 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="The address that the api process listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port of the api process; 0 takes any free one.")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s?#]+$",
+        description=(
+            "Where people reach this server, such as `https://madang.example.org`, for links and for sign-in"
+            " providers; what each request was sent to, if unset."
+        ),
+    )
     environment: Literal["development", "test", "production"] = Field(
         default="development", description="Shown by /health; production also insists on secure cookies."
     )

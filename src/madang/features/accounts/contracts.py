@@ -1,9 +1,13 @@
 """What accounts gives and tells."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 from uuid import UUID
+
+from madang.kernel.db import Tx
+from madang.kernel.module import Slot
 
 type Registration = Literal["open", "invite", "closed"]
 type Language = Literal["ko", "en"]
@@ -59,6 +63,35 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody's account at an OpenID Connect provider, by which they sign in here."""
+
+    id: UUID
+    provider: str
+    label: str
+    email: str
+    created_at: datetime
+    last_used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role in a scope that belongs to somebody for as long as a provider says so."""
+
+    scope_id: UUID
+    role: str
+
+
+type ApplyGrants = Callable[[Tx, UUID, str, Sequence[Grant]], Awaitable[None]]
+"""Takes an account, a source such as "oidc:school", and all that this source grants the account now: memberships that
+came from this source before and are no longer granted end, those of other sources stay. Unknown scopes are passed over.
+"""
+
+GROUPS: Slot[ApplyGrants] = Slot("accounts.groups")
+"""What is done with the grants of a sign-in at a provider; called in the transaction of the sign-in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Invite:
     """A registration code's row; the code itself is known only to whom it was given."""
 
@@ -67,6 +100,38 @@ class Invite:
     max_uses: int
     used_count: int
     expires_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A device of somebody's that can sign in without a password."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactors:
+    """What somebody has beside the password; the codes are asked for at sign-in from `totp_enabled_at` on."""
+
+    totp_enabled_at: datetime | None
+    recovery_codes_left: int
+    passkeys: list[Passkey]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key without its secret; `prefix` are its first characters, to tell it from others."""
+
+    id: UUID
+    name: str
+    prefix: str
+    permissions: list[str]
+    expires_at: datetime | None
+    last_used_at: datetime | None
     created_at: datetime
 
 

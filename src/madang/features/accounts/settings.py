@@ -1,9 +1,10 @@
 """Settings of accounts."""
 
 from functools import cache
-from typing import Literal
+from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -43,7 +44,109 @@ class AccountSettings(BaseSettings):
     )
 
 
+class GroupMembership(BaseModel):
+    """Who is in this group of a provider has this role in this scope, for as long as the provider says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    group: str
+    scope_id: UUID
+    role: Literal["admin", "manager", "instructor", "student"]
+
+
+class OidcProvider(BaseModel):
+    """One OpenID Connect provider, as a member of `MADANG_OIDC_PROVIDERS`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$")]
+    label: str
+    issuer: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$")]
+    client_id: str
+    client_secret: SecretStr | None = None
+    scopes: tuple[str, ...] = ("openid", "email", "profile")
+    trusts_email: bool = False
+    registration: Literal["open", "closed"] | None = None
+    email_domains: tuple[str, ...] | None = None
+    groups_claim: str | None = None
+    supervisor_groups: tuple[str, ...] = ()
+    memberships: tuple[GroupMembership, ...] = ()
+
+
+class OidcSettings(BaseSettings):
+    """Signing in elsewhere: read from the environment, with `MADANG_` before the name unless another is given."""
+
+    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True)
+
+    oidc_providers: tuple[OidcProvider, ...] = Field(
+        default=(),
+        description=(
+            "OpenID Connect providers as a JSON list of objects with `name`, `label`, `issuer`, `client_id`,"
+            " `client_secret` and more; [Single sign-on](../guides/single-sign-on.md) has them all."
+        ),
+    )
+    google_client_id: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("google_client_id", "GOOGLE_CLIENT_ID"),
+        description="With the secret, lets people sign in with Google.",
+    )
+    google_client_secret: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("google_client_secret", "GOOGLE_CLIENT_SECRET"),
+        description="The secret that Google shows for the client id.",
+    )
+    oidc_registration: Literal["open", "closed"] = Field(
+        default="closed",
+        description=(
+            "Whether signing in at a provider makes an account for somebody who has none; each provider's own"
+            " `registration` comes before it."
+        ),
+    )
+    oidc_email_domains: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Domains, as a JSON list, whose addresses may get an account in that way, any if empty; each provider's"
+            " own `email_domains` come before it."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "OidcSettings":
+        names = [one.name for one in self.providers]
+        if len(names) != len(set(names)):
+            msg = "two providers in MADANG_OIDC_PROVIDERS have the same name"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def providers(self) -> tuple[OidcProvider, ...]:
+        """Every provider; Google last, where it is set up by its own two variables."""
+        if not self.google_client_id or not self.google_client_secret:
+            return self.oidc_providers
+        google = OidcProvider(
+            name="google",
+            label="Google",
+            issuer="https://accounts.google.com",
+            client_id=self.google_client_id,
+            client_secret=self.google_client_secret,
+        )
+        return (*self.oidc_providers, google)
+
+    def may_register(self, provider: OidcProvider, email: str) -> bool:
+        """Whether a sign-in there makes an account for this normal address, where there is none."""
+        domains = self.oidc_email_domains if provider.email_domains is None else provider.email_domains
+        allowed = {domain.lower() for domain in domains}
+        is_open = (provider.registration or self.oidc_registration) == "open"
+        return is_open and (not allowed or email.rpartition("@")[2] in allowed)
+
+
 @cache
 def load() -> AccountSettings:
     """The settings of this process, read once; raises `pydantic.ValidationError` when one is malformed."""
     return AccountSettings()
+
+
+@cache
+def load_oidc() -> OidcSettings:
+    """The providers of this process, read once; raises `pydantic.ValidationError` when one is malformed."""
+    return OidcSettings()

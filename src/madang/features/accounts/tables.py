@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import ARRAY, ForeignKey, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from madang.kernel.db import Row, created_at_column, id_column
@@ -58,4 +58,85 @@ class RegistrationInviteRow(Row):
     used_count: Mapped[int] = mapped_column(default=0)
     expires_at: Mapped[datetime]
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("user.accounts.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = created_at_column()
+
+
+class IdentityRow(Row):
+    """An account at an OpenID Connect provider; `subject` is what the provider calls its owner for ever."""
+
+    __tablename__ = "identities"
+    __table_args__ = ({"schema": "user"},)
+
+    id: Mapped[UUID] = id_column()
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("user.accounts.id", ondelete="CASCADE"))
+    provider: Mapped[str]
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    email: Mapped[str]
+    made_supervisor: Mapped[bool] = mapped_column(default=False)
+    last_used_at: Mapped[datetime]
+    created_at: Mapped[datetime] = created_at_column()
+
+
+class AuthenticatorRow(Row):
+    """Somebody's app of one-time codes; it is asked for at sign-in from `enabled_at` on.
+
+    `last_step` is the time step of the code that was used last; only later ones work.
+    """
+
+    __tablename__ = "authenticators"
+    __table_args__ = ({"schema": "user"},)
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("user.accounts.id", ondelete="CASCADE"), primary_key=True)
+    sealed_secret: Mapped[bytes] = mapped_column(LargeBinary)
+    last_step: Mapped[int] = mapped_column(default=0)
+    enabled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = created_at_column()
+
+
+class RecoveryCodeRow(Row):
+    """A code that stands in once for a second factor; only its hash is kept."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = ({"schema": "user"},)
+
+    id: Mapped[UUID] = id_column()
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("user.accounts.id", ondelete="CASCADE"))
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = created_at_column()
+
+
+class PasskeyRow(Row):
+    """A public key of somebody's device (WebAuthn); it works only under the name `rp_id` that it was made for."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = ({"schema": "user"},)
+
+    id: Mapped[UUID] = id_column()
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("user.accounts.id", ondelete="CASCADE"))
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    rp_id: Mapped[str]
+    sign_count: Mapped[int]
+    transports: Mapped[list[object]]
+    name: Mapped[str]
+    last_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = created_at_column()
+
+
+class ApiKeyRow(Row):
+    """A program's way in as somebody, limited to `permissions`; only its hash and its first characters are kept."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = ({"schema": "user"},)
+
+    id: Mapped[UUID] = id_column()
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("user.accounts.id", ondelete="CASCADE"))
+    key_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    prefix: Mapped[str]
+    name: Mapped[str]
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = created_at_column()
