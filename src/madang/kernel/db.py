@@ -220,3 +220,26 @@ def owner_policy(table: str, column: str = "account_id") -> Iterable[str]:
         f'ALTER TABLE "{schema}".{name} FORCE ROW LEVEL SECURITY',
         f'CREATE POLICY {name}_owner ON "{schema}".{name} USING {mine} WITH CHECK {mine}',
     )
+
+
+def scope_policy(table: str, column: str = "scope_id", *, at_least: str = "student") -> Iterable[str]:
+    """Statements for a migration: rows of `table` ("schema.table") show to whoever has that role in their scope.
+
+    `column` holds the scope's id or, as a uuid[], its path. Rows that name no scope (NULL, an empty path) show to
+    nobody but the house and supervisors, who see all; only managers write. The functions run once a statement.
+    """
+    schema, name = table.split(".")
+    everybody = "current_setting('madang.account', true) = 'house' OR (SELECT supervisor.is_supervisor())"
+
+    def within(role: str) -> str:
+        if column.endswith("path"):
+            roots, blocks = f"(SELECT partner.my_roots('{role}'))", "(SELECT partner.my_blocks())"
+            return f"({everybody} OR ({column} && {roots} AND NOT {column} && {blocks}))"
+        return f"({everybody} OR {column} = ANY ((SELECT partner.my_scopes('{role}'))::uuid[]))"
+
+    return (
+        f'ALTER TABLE "{schema}".{name} ENABLE ROW LEVEL SECURITY',
+        f'ALTER TABLE "{schema}".{name} FORCE ROW LEVEL SECURITY',
+        f'CREATE POLICY {name}_read ON "{schema}".{name} FOR SELECT USING {within(at_least)}',
+        f'CREATE POLICY {name}_write ON "{schema}".{name} USING {within("manager")} WITH CHECK {within("manager")}',
+    )

@@ -1,0 +1,24 @@
+"""The door to organisations for other packages."""
+
+from madang.features.organisations.access import chain_of, permit
+from madang.features.organisations.contracts import (
+    MemberJoined,
+    MemberLeft,
+    Permission,
+    Role,
+    Scope,
+    ScopeDeleted,
+    ScopeSuspended,
+)
+
+__all__ = [
+    "MemberJoined",
+    "MemberLeft",
+    "Permission",
+    "Role",
+    "Scope",
+    "ScopeDeleted",
+    "ScopeSuspended",
+    "chain_of",
+    "permit",
+]
