@@ -37,16 +37,16 @@ class Keys:
 
 def derive_keys(secret: str) -> Keys:
     """One key for each purpose from the house's secret."""
-    access = _expand(secret, b"access-token")
+    access = expand(secret, b"access-token")
     return Keys(
         access=access,
-        refresh=_expand(secret, b"refresh-token"),
+        refresh=expand(secret, b"refresh-token"),
         kid=hashlib.sha256(b"kid" + access).hexdigest()[:12],
     )
 
 
-def _expand(secret: str, purpose: bytes) -> bytes:
-    """HKDF-SHA256 of one block."""
+def expand(secret: str, purpose: bytes) -> bytes:
+    """The key for one purpose: HKDF-SHA256 of one block."""
     extracted = hmac.digest(b"madang", secret.encode(), "sha256")
     return hmac.digest(extracted, b"madang/" + purpose + b"\x01", "sha256")
 
