@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from madang.kernel.errors import Forbidden
 from madang.kernel.module import Slot
 
 if TYPE_CHECKING:
@@ -30,3 +31,33 @@ type Authenticate = Callable[["House", str], Awaitable[Principal]]
 """Takes a bearer token to its principal; raises `Unauthorized` when it is not good."""
 
 AUTHENTICATOR: Slot[Authenticate] = Slot("authenticator")
+
+SUPERVISING = "supervisor"
+"""The permission with which a supervisor's key has the supervisor's powers; without it the key is a plain user's."""
+
+BEYOND_KEYS = frozenset({"auth", "users"})
+"""Tags of routes that no API key reaches, whatever it is granted: signing in, passwords, keys, people's accounts."""
+
+
+def permission(tag: str, *, is_reading: bool) -> str:
+    """What a key needs for the routes of a tag, such as `chat:read` or `chat:write`."""
+    return f"{tag}:{'read' if is_reading else 'write'}"
+
+
+def permit_key(who: Principal, wanted: str | None) -> None:
+    """Let a key do only what it is allowed; raises `Forbidden` (key_not_allowed). Whoever signed in passes always.
+
+    `wanted` is None for what no key may do.
+    """
+    if who.allowed is None:
+        return
+    if wanted is None or is_beyond_keys(wanted):
+        raise Forbidden("key_not_allowed", "No API key can do this. Sign in.")
+    if wanted not in who.allowed:
+        detail = f"This API key may not do this; it would need the permission {wanted}. Make a key that has it."
+        raise Forbidden("key_not_allowed", detail)
+
+
+def is_beyond_keys(wanted: str) -> bool:
+    """Whether no key can have the permission."""
+    return wanted.partition(":")[0] in BEYOND_KEYS

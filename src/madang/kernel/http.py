@@ -13,8 +13,10 @@ from uuid import UUID, uuid4
 
 import msgspec
 from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from redis.exceptions import ConnectionError as ValkeyConnectionError
@@ -28,7 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from madang import __version__
 from madang.kernel import log
 from madang.kernel.audit import ORIGIN, Origin
-from madang.kernel.auth import AUTHENTICATOR, Principal
+from madang.kernel.auth import AUTHENTICATOR, Principal, is_beyond_keys, permission, permit_key
 from madang.kernel.db import Tx
 from madang.kernel.errors import BadRequest, Problem, Unauthorized, Unavailable
 from madang.kernel.house import House
@@ -40,6 +42,7 @@ logger = log.get_logger(__name__)
 PROBLEM = "application/problem+json"
 LONGEST_REQUEST_ID = 128
 SMALL_BODY_BYTES = 1 << 20
+READING = frozenset({"GET", "HEAD"})
 WATCHERS = ("/health", "/metrics")
 """Asked again and again by machines; their requests are logged only in detail."""
 
@@ -145,16 +148,40 @@ def get_house(request: Request) -> House:
 
 HouseDep = Annotated[House, Depends(get_house)]
 
-_bearer = HTTPBearer(auto_error=False, description="The access token of `POST /auth/login`.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="The access token of `POST /auth/login`, or an API key (`mk_…`) of `POST /users/me/keys`.",
+)
 
 
 async def get_principal(
-    house: HouseDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, house: HouseDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
-    """Who is asking. Raises `Unauthorized`."""
+    """Who is asking. Raises `Unauthorized`, and `Forbidden` for an API key that lacks the route's permission."""
     if credentials is None:
         raise Unauthorized("not_signed_in", "Sign in and send the access token as `Authorization: Bearer …`.")
-    return await house.offers.one(AUTHENTICATOR)(house, credentials.credentials)
+    who = await house.offers.one(AUTHENTICATOR)(house, credentials.credentials)
+    if who.allowed is not None:
+        permit_key(who, _needed(request.scope.get("route"), request.method))
+    return who
+
+
+def _needed(route: object, method: str) -> str | None:
+    """The permission that a key needs for a route: its first tag, and whether the method only reads."""
+    tags = getattr(route, "tags", None)
+    return permission(str(tags[0]), is_reading=method in READING) if tags else None
+
+
+def key_permissions(app: FastAPI) -> list[str]:
+    """Every permission that a key can be given, from the routes that ask who is there."""
+    routes = [found.original_route for found in iter_route_contexts(app.routes)]
+    asking = [route for route in routes if isinstance(route, APIRoute) and _asks_who(route.dependant)]
+    needed = {_needed(route, method) for route in asking for method in route.methods or ()}
+    return sorted(one for one in needed if one is not None and not is_beyond_keys(one))
+
+
+def _asks_who(dependant: Dependant) -> bool:
+    return dependant.call is get_principal or any(_asks_who(part) for part in dependant.dependencies)
 
 
 Who = Annotated[Principal, Depends(get_principal)]
@@ -289,9 +316,11 @@ def _document(app: FastAPI) -> None:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         for operation in (operation for path in schema["paths"].values() for operation in path.values()):
-            undecodable = [400] if "requestBody" in operation else []
+            always = [400] if "requestBody" in operation else []
+            if "security" in operation:
+                always += [401, 403]
             operation["responses"].pop("422", None)
-            for status, response in problems(*undecodable).items():
+            for status, response in problems(*always).items():
                 operation["responses"].setdefault(str(status), response)
         return schema
 

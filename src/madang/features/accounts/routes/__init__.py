@@ -1,5 +1,5 @@
 """`/auth` and `/users`."""
 
-from madang.features.accounts.routes import auth, invites, users
+from madang.features.accounts.routes import auth, invites, keys, leaving, users
 
-ROUTERS = (auth.router, invites.router, users.router)
+ROUTERS = (auth.router, invites.router, keys.router, users.router, leaving.router, leaving.entrance)

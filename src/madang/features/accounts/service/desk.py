@@ -1,7 +1,8 @@
 """The front desk of one process: its keys, its hashing threads, and who it saw a moment ago."""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from time import monotonic
 from uuid import UUID
@@ -9,19 +10,49 @@ from uuid import UUID
 from sqlalchemy import select
 
 from madang.features.accounts import settings
-from madang.features.accounts.service import tokens
+from madang.features.accounts.service import keys, tokens
 from madang.features.accounts.service.passwords import Hashing
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel.auth import Principal
+from madang.kernel.clock import now
 from madang.kernel.errors import Unauthorized
 from madang.kernel.house import House
+from madang.kernel.jobs import spawn
 
 REMEMBERED_SECONDS = 3.0
 REMEMBERED_AT_MOST = 20_000
 
 
+class Remembered[K]:
+    """Whom this process saw a moment ago, by what they showed."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[K, tuple[float, Principal]] = OrderedDict()
+
+    def get(self, shown: K) -> Principal | None:
+        """The principal of what was good a moment ago."""
+        seen = self._seen.get(shown)
+        return seen[1] if seen and monotonic() < seen[0] else None
+
+    def keep(self, shown: K, who: Principal, seconds: float = REMEMBERED_SECONDS) -> None:
+        """Ask the database about this again only after a moment."""
+        self._seen[shown] = (monotonic() + min(seconds, REMEMBERED_SECONDS), who)
+        self._seen.move_to_end(shown)
+        while len(self._seen) > REMEMBERED_AT_MOST:
+            self._seen.popitem(last=False)
+
+    def forget(self, shown: K) -> None:
+        """Ask the database at the next request."""
+        self._seen.pop(shown, None)
+
+    def forget_where(self, matches: Callable[[Principal], bool]) -> None:
+        """Ask the database about everyone who matches."""
+        for shown in [shown for shown, (_, who) in self._seen.items() if matches(who)]:
+            del self._seen[shown]
+
+
 class Desk:
-    """State of one process. A sign-in that ended elsewhere is noticed here after `REMEMBERED_SECONDS`."""
+    """State of one process. A sign-in or a key that ended elsewhere is noticed after `REMEMBERED_SECONDS`."""
 
     def __init__(self, house: House) -> None:
         chosen = settings.load()
@@ -29,28 +60,29 @@ class Desk:
         self.hashing = Hashing(
             chosen.password_hash_memory_kib, chosen.password_hash_rounds, chosen.password_hash_threads
         )
-        self._seen: OrderedDict[UUID, tuple[float, Principal]] = OrderedDict()
-
-    def remembered(self, login_id: UUID) -> Principal | None:
-        """The principal of a sign-in that was good a moment ago."""
-        seen = self._seen.get(login_id)
-        return seen[1] if seen and monotonic() - seen[0] < REMEMBERED_SECONDS else None
-
-    def remember(self, login_id: UUID, who: Principal) -> None:
-        """Ask the database about this sign-in again only after a moment."""
-        self._seen[login_id] = (monotonic(), who)
-        self._seen.move_to_end(login_id)
-        while len(self._seen) > REMEMBERED_AT_MOST:
-            self._seen.popitem(last=False)
+        self.logins: Remembered[UUID] = Remembered()
+        self.api_keys: Remembered[bytes] = Remembered()
+        self._notes: set[asyncio.Task[None]] = set()
 
     def forget(self, login_id: UUID) -> None:
-        """Ask the database at the next request."""
-        self._seen.pop(login_id, None)
+        """Ask the database at the sign-in's next request."""
+        self.logins.forget(login_id)
 
     def forget_account(self, account_id: UUID) -> None:
-        """Ask the database about every sign-in of the account."""
-        for login_id in [login for login, (_, who) in self._seen.items() if who.account_id == account_id]:
-            del self._seen[login_id]
+        """Ask the database about every sign-in and key of the account."""
+        self.logins.forget_where(lambda who: who.account_id == account_id)
+        self.api_keys.forget_where(lambda who: who.account_id == account_id)
+
+    def note(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Write something down beside the request that gave rise to it."""
+        task = spawn(work, name)
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    async def close(self) -> None:
+        """Finish what is being written down, and let the threads go."""
+        await asyncio.gather(*self._notes, return_exceptions=True)
+        self.hashing.close()
 
 
 @asynccontextmanager
@@ -60,23 +92,44 @@ async def open_desk(house: House) -> AsyncGenerator[Desk]:
     try:
         yield desk
     finally:
-        desk.hashing.close()
+        await desk.close()
 
 
 async def authenticate(house: House, bearer: str) -> Principal:
-    """Take an access token to its principal: a signature check, and the database at most every few seconds.
+    """Take an access token or an API key to its principal: the database is asked at most every few seconds.
 
-    Raises `Unauthorized` with the codes token_invalid, token_expired or signed_out.
+    Raises `Unauthorized` with the codes token_invalid, token_expired, signed_out or key_invalid.
     """
     desk = await house.resource(open_desk)
+    if bearer.startswith(keys.PREFIX):
+        return await _authenticate_key(house, desk, bearer)
     claims = tokens.read_access_token(desk.keys, bearer)
-    who = desk.remembered(claims.login_id)
+    who = desk.logins.get(claims.login_id)
     if who is None:
         who = await _standing(house, claims)
-        desk.remember(claims.login_id, who)
+        desk.logins.keep(claims.login_id, who)
     if who.account_id != claims.account_id:
         raise Unauthorized("token_invalid", "The access token is not one of this server's. Sign in again.")
     return who
+
+
+async def _authenticate_key(house: House, desk: Desk, key: str) -> Principal:
+    """Only the hash of a key is compared, so the time of an answer tells nothing about a key that is near."""
+    key_hash = keys.digest(key) if keys.SHAPE.fullmatch(key) else b""
+    who = desk.api_keys.get(key_hash)
+    if who is not None:
+        return who
+    found = None
+    if key_hash:
+        async with house.db.transaction() as tx:
+            found = await keys.standing(tx, key_hash)
+    if found is None:
+        raise Unauthorized("key_invalid", "This API key is not good, or it was ended or has expired. Make a new one.")
+    left = (found.expires_at - now()).total_seconds() if found.expires_at else REMEMBERED_SECONDS
+    desk.api_keys.keep(key_hash, found.who, left)
+    if found.is_stale and found.who.key_id:
+        desk.note(keys.note_use(house, found.who.key_id), "key_used")
+    return found.who
 
 
 async def _standing(house: House, claims: tokens.AccessClaims) -> Principal:
