@@ -31,8 +31,10 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         found = super().resolve_command(ctx, args)
         if found[0] not in self.commands:
+            from madang.catalog import installed
             from madang.local.running import adopt
 
+            ctx.obj = installed()
             adopt()
         return found
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from tests.api.conftest import PATIENCE_SECONDS, Live
+from madang.features.accounts.service.leaving import finish_due
+from tests.api.conftest import PASSWORD, PATIENCE_SECONDS, Live
 
 KEPT = ("sessions", "messages", "runs", "documents", "document_chunks", "files")
 
@@ -24,6 +25,15 @@ async def _left(live: Live, account_id: UUID) -> dict[str, int]:
     return {table: count for table, count in counted.items() if count}
 
 
+async def _let_go(live: Live, account_id: UUID) -> None:
+    """Let the days of grace pass."""
+    assert live.house is not None
+    async with live.house.db.transaction() as tx:
+        passed = text('UPDATE "user".accounts SET deletion_at = now() WHERE id = :id')
+        await tx.execute(passed, {"id": account_id})
+    await finish_due(live.house)
+
+
 def test_everything_of_an_account_goes_with_it(live: Live, supervisor: str, belongings: dict[str, str]) -> None:
     assert live.loop is not None
     account_id = UUID(belongings["user_id"])
@@ -34,8 +44,11 @@ def test_everything_of_an_account_goes_with_it(live: Live, supervisor: str, belo
     assert {"sessions", "messages", "runs", "documents", "files"} <= set(left())
     live.join()
     with live.client(supervisor) as person:
-        assert person.delete(f"/api/v1/users/{account_id}").status_code == 204
+        left_at = person.request("DELETE", f"/api/v1/users/{account_id}", json={"password": PASSWORD})
+        assert left_at.status_code == 204
         assert person.get("/api/v1/auth/me").json()["code"] == "signed_out"
+    assert {"sessions", "messages", "runs", "documents", "files"} <= set(left())
+    asyncio.run_coroutine_threadsafe(_let_go(live, account_id), live.loop).result(PATIENCE_SECONDS)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while left() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -16,6 +16,27 @@ def permit_supervisor(who: Principal) -> None:
         raise Forbidden("supervisor_only", "Only a supervisor may do this. Ask the person who runs this server.")
 
 
+def permit_entry(row: AccountRow) -> None:
+    """Let only an account sign in that may be used; call it when its password or its like was right.
+
+    Raises `Forbidden` with the code account_disabled, or account_leaving with `deletion_at` and `can_restore`.
+    """
+    if row.disabled_at is not None:
+        raise Forbidden("account_disabled", "This account is disabled. Ask the person who runs this server.")
+    if row.deletion_at is not None:
+        own = row.deletion_by == row.id
+        how = (
+            "Restore it with POST /api/v1/auth/restore" if own else "Ask the person who runs this server to keep it"
+        )
+        detail = f"This account will be deleted on {row.deletion_at:%Y-%m-%d}. {how}, or let it go."
+        raise Forbidden("account_leaving", detail, deletion_at=row.deletion_at.isoformat(), can_restore=own)
+
+
+def eyes(who: Principal) -> Principal | None:
+    """In whose scope a transaction about accounts is opened: the caller's, and the house's for a supervisor."""
+    return None if who.is_supervisor else who
+
+
 async def own_account(tx: Tx, who: Principal) -> AccountRow:
     """The account of the caller."""
     return await account_for(tx, who, who.account_id)

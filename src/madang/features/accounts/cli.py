@@ -3,8 +3,9 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from madang.features.accounts.contracts import Account, Invite
     from madang.kernel.house import House
+    from madang.kernel.module import Module
 
 NO_HOUSE = (
     "There is no Madang here. Run this in the folder where `madang up` runs, or set DATABASE_URL, VALKEY_URL and"
@@ -77,6 +79,47 @@ async def _invite(house: "House", note: str, uses: int, days: int) -> "tuple[Inv
         return await invites.create(tx, None, note=note, max_uses=uses, lifetime=timedelta(days=days))
 
 
+@admin.command("export")
+@click.argument("email")
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+def export(email: str, file: Path) -> None:
+    """Write everything of an account's own into a ZIP archive."""
+    size = _run(lambda house: _export(house, email, file))
+    click.echo(f"{file}: {size} bytes")
+
+
+async def _export(house: "House", email: str, file: Path) -> int:
+    from madang.features.accounts.service.export import export_by_operator
+
+    with file.open("wb") as written:
+        async for piece in export_by_operator(house, email):
+            written.write(piece)
+        return written.tell()
+
+
+@admin.command("delete")
+@click.argument("email")
+@click.option("--now", "at_once", is_flag=True, help="Delete for good at once, without days in which to restore it.")
+@as_json
+def delete(email: str, *, at_once: bool, as_json: bool) -> None:
+    """Order the deletion of an account; it is signed out everywhere and can be restored for some days."""
+    from madang.features.accounts.service import leaving
+
+    left = _run(lambda house: leaving.leave_by_operator(house, email, at_once=at_once))
+    when = f"will be deleted on {left.deletion_at:%Y-%m-%d %H:%M} UTC." if left.deletion_at else "is deleted."
+    _say_account(left, when, as_json=as_json)
+
+
+@admin.command("restore")
+@click.argument("email")
+@as_json
+def restore(email: str, *, as_json: bool) -> None:
+    """Take back the deletion of an account."""
+    from madang.features.accounts.service import leaving
+
+    _say_account(_run(lambda house: leaving.restore_by_operator(house, email)), "stays.", as_json=as_json)
+
+
 def _run[T](work: "Callable[[House], Awaitable[T]]") -> T:
     """Do the work in a house of its own; what a problem says goes to standard error."""
     from pydantic import ValidationError
@@ -86,8 +129,10 @@ def _run[T](work: "Callable[[House], Awaitable[T]]") -> T:
     from madang.kernel.house import open_house
     from madang.kernel.settings import load
 
+    modules: Sequence[Module] = click.get_current_context().find_root().obj or ()
+
     async def in_house() -> T:
-        async with open_house(load(), (), "admin", deliver=lambda _: None) as house:
+        async with open_house(load(), modules, "admin", deliver=lambda _: None) as house:
             return await work(house)
 
     try:

@@ -1,13 +1,17 @@
 """What accounts gives and tells."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 from uuid import UUID
 
+from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.module import Slot
+
+if TYPE_CHECKING:
+    from madang.kernel.house import House
 
 type Registration = Literal["open", "invite", "closed"]
 type Language = Literal["ko", "en"]
@@ -24,6 +28,7 @@ class Account:
     is_supervisor: bool
     is_disabled: bool
     created_at: datetime
+    deletion_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +60,20 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderLabel:
+    """A provider to sign in at: its name in paths, and what it is called on screens."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Setup:
     """What a visitor may do: make the first account, or register at all."""
 
     first_run: bool
     registration: Registration
+    providers: tuple[ProviderLabel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +163,30 @@ class AccountDeleted:
 
     name: ClassVar[str] = "accounts.deleted"
     account_id: UUID
+
+
+type MayLeave = Callable[[Tx, UUID], Awaitable[None]]
+"""Takes an account whose deletion is ordered, in that transaction (the account's own, a supervisor's or the house's);
+raises `Conflict` when somebody would be left without what only this account can do.
+"""
+
+MAY_LEAVE: Slot[MayLeave] = Slot("accounts.may_leave")
+"""Who is asked before an account's deletion begins, and again at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """A file of somebody's export. `path` has folders before it and is made of ids and names without slashes."""
+
+    path: str
+    content: AsyncIterator[bytes]
+
+
+type Export = "Callable[[House, Principal], AsyncIterator[ExportedFile]]"
+"""What a feature knows about an account, file after file; each is read to its end before the next is asked for.
+
+Reads page by page, each in a transaction of its own as the account; nothing of other people's is inside.
+"""
+
+EXPORT: Slot[Export] = Slot("accounts.export")
+"""What is put into the archive that somebody takes along."""

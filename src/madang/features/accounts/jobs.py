@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from madang.features.accounts.service.leaving import finish_due
 from madang.features.accounts.service.signing_in import forget_ended
 from madang.kernel.house import House
 from madang.kernel.jobs import Schedule
@@ -13,4 +14,12 @@ async def tidy(house: House) -> None:
         await forget_ended(tx)
 
 
-SCHEDULES = (Schedule("accounts.tidy", timedelta(hours=6), tidy),)
+async def finish_leaving(house: House) -> None:
+    """Delete for good the accounts whose days of grace have passed."""
+    await finish_due(house)
+
+
+SCHEDULES = (
+    Schedule("accounts.tidy", timedelta(hours=6), tidy),
+    Schedule("accounts.leave", timedelta(minutes=10), finish_leaving),
+)

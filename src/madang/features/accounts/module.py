@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from madang.features.accounts.contracts import EXPORT
 from madang.kernel.auth import AUTHENTICATOR
 from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import click
     from fastapi import APIRouter
 
+    from madang.features.accounts.contracts import ExportedFile
     from madang.kernel.auth import Principal
     from madang.kernel.house import House
     from madang.kernel.jobs import Schedule
@@ -39,11 +43,17 @@ class Accounts(Module):
         return (admin,)
 
     def offers(self) -> Sequence[Offer[object]]:
-        """The check of access tokens."""
-        return (AUTHENTICATOR.offer(_authenticate),)
+        """The check of access tokens, and what somebody takes along of their account."""
+        return (AUTHENTICATOR.offer(_authenticate), EXPORT.offer(_export))
 
 
 async def _authenticate(house: "House", bearer: str) -> "Principal":
     from madang.features.accounts.service.desk import authenticate
 
     return await authenticate(house, bearer)
+
+
+def _export(house: "House", who: "Principal") -> "AsyncIterator[ExportedFile]":
+    from madang.features.accounts.service.export import own_part
+
+    return own_part(house, who)

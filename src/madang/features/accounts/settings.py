@@ -33,6 +33,12 @@ class AccountSettings(BaseSettings):
     sign_in_window_minutes: int = Field(
         default=15, ge=1, le=1440, description="The time in which failures are counted, and the longest wait."
     )
+    deletion_grace_days: int = Field(
+        default=14,
+        ge=0,
+        le=365,
+        description="Days in which the deletion of an account can be undone; with 0 it is deleted at once.",
+    )
     password_hash_memory_kib: int = Field(
         default=19_456, ge=8, le=1_048_576, description="Memory that argon2id takes to hash one password, in KiB."
     )

@@ -1,16 +1,21 @@
 """Rows of accounts, sign-ins and registration invites."""
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ForeignKey, LargeBinary, Text
+from sqlalchemy import ARRAY, ForeignKey, LargeBinary, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from madang.kernel.db import Row, created_at_column, id_column
 
 
 class AccountRow(Row):
-    """A person. A deleted account stays as an empty row, so that what points to it still points to something."""
+    """A person. A deleted account stays as an empty row, so that what points to it still points to something.
+
+    From the moment somebody (`deletion_by`, None for the operator) orders its deletion until `deletion_at` it can only
+    be restored; from `deleted_at` on it is empty.
+    """
 
     __tablename__ = "accounts"
     __table_args__ = ({"schema": "user"},)
@@ -21,7 +26,10 @@ class AccountRow(Row):
     password_hash: Mapped[str]
     is_supervisor: Mapped[bool]
     preferences: Mapped[dict[str, object]] = mapped_column(default=dict)
+    email_verified_at: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
+    deletion_at: Mapped[datetime | None]
+    deletion_by: Mapped[UUID | None]
     deleted_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = created_at_column()
 
@@ -140,3 +148,9 @@ class ApiKeyRow(Row):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = created_at_column()
+
+
+def of_one_account() -> list[Table]:
+    """The tables here whose rows are an account's own and go with it: every one that has an `account_id`."""
+    ours = [mapper for mapper in Row.registry.mappers if mapper.class_.__module__ == __name__]
+    return [cast("Table", mapper.local_table) for mapper in ours if "account_id" in mapper.columns]

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from madang.kernel.module import Module
+from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from fastapi import APIRouter
 
+    from madang.features.accounts.public import ExportedFile
+    from madang.kernel.auth import Principal
     from madang.kernel.events import Reaction
+    from madang.kernel.house import House
 
 
 class Chat(Module):
@@ -27,3 +32,15 @@ class Chat(Module):
         from madang.features.chat.reactions import REACTIONS
 
         return REACTIONS
+
+    def offers(self) -> Sequence[Offer[object]]:
+        """What somebody takes along of their conversations."""
+        from madang.features.accounts.public import EXPORT
+
+        return (EXPORT.offer(_export),)
+
+
+def _export(house: "House", who: "Principal") -> "AsyncIterator[ExportedFile]":
+    from madang.features.chat.queries import export
+
+    return export(house, who)

@@ -1,14 +1,20 @@
 """Lists of sessions and messages."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import exists, or_, select, tuple_
 
+from madang.features.accounts.public import ExportedFile
 from madang.features.chat.tables import ChatMessage, ChatSession
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
+from madang.kernel.house import House
+
+PAGE = 200
+TOLD = ("id", "role", "status", "text", "reply_to", "run_id", "citations", "error", "usage", "created_at")
 
 
 async def list_sessions(
@@ -53,3 +59,46 @@ async def history_of(tx: Tx, session_id: UUID, *, before: UUID | None, limit: in
         wanted = wanted.where(ChatMessage.id < before)
     found = await tx.execute(wanted)
     return [(row.role, row.text) for row in reversed(found.all())]
+
+
+async def export(house: House, who: Principal) -> AsyncIterator[ExportedFile]:
+    """Every conversation of the account twice, for programs (JSON) and for people (Markdown)."""
+    after: tuple[datetime, UUID] | None = None
+    while True:
+        async with house.db.transaction(who) as tx:
+            page = await list_sessions(tx, who, query=None, after=after, limit=PAGE)
+        for session in page:
+            name = f"conversations/{session.created_at:%Y-%m-%d}-{session.id}"
+            yield ExportedFile(f"{name}.json", _as_json(house, who, session))
+            yield ExportedFile(f"{name}.md", _as_markdown(house, who, session))
+        if len(page) < PAGE:
+            return
+        after = page[-1].updated_at, page[-1].id
+
+
+async def _messages(house: House, who: Principal, session: ChatSession) -> AsyncIterator[ChatMessage]:
+    after: UUID | None = None
+    while True:
+        async with house.db.transaction(who) as tx:
+            page = await list_messages(tx, session.id, after=after, limit=PAGE)
+        for message in page:
+            yield message
+        if len(page) < PAGE:
+            return
+        after = page[-1].id
+
+
+async def _as_json(house: House, who: Principal, session: ChatSession) -> AsyncIterator[bytes]:
+    head = {name: getattr(session, name) for name in ("id", "title", "model", "agent", "created_at", "updated_at")}
+    yield msgspec.json.encode(head)[:-1] + b', "messages": ['
+    comma = b"\n"
+    async for message in _messages(house, who, session):
+        yield comma + msgspec.json.encode({name: getattr(message, name) for name in TOLD})
+        comma = b",\n"
+    yield b"]}\n"
+
+
+async def _as_markdown(house: House, who: Principal, session: ChatSession) -> AsyncIterator[bytes]:
+    yield f"# {session.title}\n".encode()
+    async for message in _messages(house, who, session):
+        yield f"\n## {message.role}, {message.created_at:%Y-%m-%d %H:%M} UTC\n\n{message.text}\n".encode()

@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from madang.kernel.module import Module
+from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from fastapi import APIRouter
 
+    from madang.features.accounts.public import ExportedFile
+    from madang.kernel.auth import Principal
     from madang.kernel.events import Reaction
+    from madang.kernel.house import House
     from madang.kernel.jobs import Job, Schedule
 
 
@@ -42,3 +47,15 @@ class Runs(Module):
         from madang.features.runs.reactions import FORGET
 
         return (FORGET,)
+
+    def offers(self) -> Sequence[Offer[object]]:
+        """What somebody takes along of their answers."""
+        from madang.features.accounts.public import EXPORT
+
+        return (EXPORT.offer(_export),)
+
+
+def _export(house: "House", who: "Principal") -> "AsyncIterator[ExportedFile]":
+    from madang.features.runs.service.export import export
+
+    return export(house, who)

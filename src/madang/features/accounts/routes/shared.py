@@ -31,6 +31,7 @@ class User(BaseModel):
     role: Literal["supervisor", "user"]
     is_disabled: bool
     created_at: datetime
+    deletion_at: datetime | None
 
 
 class SignedIn(BaseModel):
@@ -52,6 +53,7 @@ def shown_user(account: Account) -> User:
         role="supervisor" if account.is_supervisor else "user",
         is_disabled=account.is_disabled,
         created_at=account.created_at,
+        deletion_at=account.deletion_at,
     )
 
 
@@ -83,19 +85,24 @@ def refuse_other_sites(request: Request) -> None:
 def hand_over(house: HouseDep, request: Request, response: Response, handed: SignIn, *, in_cookie: bool) -> SignedIn:
     """Answer with the tokens of a sign-in; the refresh token goes into the cookie instead when it is to be there."""
     if in_cookie:
-        response.set_cookie(
-            COOKIE,
-            handed.refresh_token,
-            max_age=int(handed.refresh_expires_in.total_seconds()),
-            path=COOKIE_PATH,
-            httponly=True,
-            samesite="strict",
-            secure=house.settings.environment == "production" or request.url.scheme == "https",
-        )
+        put_cookie(house, request, response, handed)
     response.headers["Cache-Control"] = "no-store"
     return SignedIn(
         access_token=handed.access_token,
         expires_in=int(handed.expires_in.total_seconds()),
         refresh_token=None if in_cookie else handed.refresh_token,
         user=shown_user(handed.account),
+    )
+
+
+def put_cookie(house: HouseDep, request: Request, response: Response, handed: SignIn) -> None:
+    """Put the refresh token of a sign-in into the session's cookie."""
+    response.set_cookie(
+        COOKIE,
+        handed.refresh_token,
+        max_age=int(handed.refresh_expires_in.total_seconds()),
+        path=COOKIE_PATH,
+        httponly=True,
+        samesite="strict",
+        secure=house.settings.environment == "production" or request.url.scheme == "https",
     )

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import StrictBool
 
+from madang.features.accounts.access import eyes
 from madang.features.accounts.contracts import Language, Preferences, Theme
 from madang.features.accounts.routes.shared import Line, User, next_cursor, shown_user
 from madang.features.accounts.service import people
@@ -33,7 +34,7 @@ async def list_users(
     house: HouseDep, who: Who, q: Line | None = None, cursor: UUID | None = None, limit: Limit = 50
 ) -> Page[User]:
     """List people, for supervisors, the newest first; `q` searches names and e-mail addresses."""
-    async with house.db.transaction() as tx:
+    async with house.db.transaction(eyes(who)) as tx:
         found = await people.listed(tx, who, text=q, before=cursor, limit=limit + 1)
     return Page(
         items=[shown_user(one) for one in found[:limit]], next_cursor=next_cursor([one.id for one in found], limit)
@@ -56,7 +57,7 @@ async def put_preferences(tx: WriteTx, who: Who, body: PreferencesBody) -> Prefe
 @router.get("/{user_id:uuid}", responses=problems(401, 404))
 async def get_user(house: HouseDep, who: Who, user_id: UUID) -> User:
     """Show oneself, or anybody to a supervisor."""
-    async with house.db.transaction() as tx:
+    async with house.db.transaction(eyes(who)) as tx:
         return shown_user(await people.get(tx, who, user_id))
 
 
@@ -64,9 +65,3 @@ async def get_user(house: HouseDep, who: Who, user_id: UUID) -> User:
 async def put_user(house: HouseDep, who: Who, user_id: UUID, body: UserBody) -> User:
     """Change one's own name; a supervisor changes anybody's, and disables and enables accounts."""
     return shown_user(await people.change(house, who, user_id, name=body.name, is_disabled=body.is_disabled))
-
-
-@router.delete("/{user_id:uuid}", status_code=204, responses=problems(401, 404, 409))
-async def delete_user(house: HouseDep, who: Who, user_id: UUID) -> None:
-    """Delete one's own account, or anybody's as a supervisor. All its sign-ins end."""
-    await people.remove(house, who, user_id)

@@ -8,14 +8,16 @@ import msgspec
 from sqlalchemy import func, select, text, update
 
 from madang.features.accounts import queries
-from madang.features.accounts.access import account_for, own_account, permit_supervisor
-from madang.features.accounts.contracts import Account, AccountDeleted, Preferences
+from madang.features.accounts.access import account_for, eyes, own_account, permit_supervisor
+from madang.features.accounts.contracts import Account, Preferences
+from madang.features.accounts.service import keys
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow, LoginRow
+from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
-from madang.kernel.errors import Conflict
+from madang.kernel.errors import Conflict, NotFound
 from madang.kernel.house import House
 
 FOUNDING_LOCK = 0x6D61_6461
@@ -23,7 +25,8 @@ FOUNDING_LOCK = 0x6D61_6461
 
 def account(row: AccountRow) -> Account:
     """The row without its secrets."""
-    return Account(row.id, row.email, row.name, row.is_supervisor, row.disabled_at is not None, row.created_at)
+    is_disabled = row.disabled_at is not None
+    return Account(row.id, row.email, row.name, row.is_supervisor, is_disabled, row.created_at, row.deletion_at)
 
 
 async def me(tx: Tx, who: Principal) -> Account:
@@ -48,13 +51,14 @@ async def change(house: House, who: Principal, account_id: UUID, *, name: str, i
     Raises `NotFound` for a stranger's account, `Forbidden` when somebody else than a supervisor disables, and
     `Conflict` when nobody would be left to run the house.
     """
-    async with house.db.transaction() as tx:
+    async with house.db.transaction(eyes(who)) as tx:
         row = await account_for(tx, who, account_id, lock=True)
         row.name = name.strip()
         if is_disabled is not None and is_disabled != (row.disabled_at is not None):
             permit_supervisor(who)
             await _disable(tx, row, now() if is_disabled else None)
         await tx.flush()
+        await record(tx, who, "accounts.changed", Target("account", row.id), is_disabled=row.disabled_at is not None)
         changed = account(row)
     (await house.resource(open_desk)).forget_account(account_id)
     return changed
@@ -62,25 +66,9 @@ async def change(house: House, who: Principal, account_id: UUID, *, name: str, i
 
 async def _disable(tx: Tx, row: AccountRow, moment: datetime | None) -> None:
     if moment is not None:
-        await _keep_a_supervisor(tx, row)
-        await end_logins(tx, row.id, "disabled")
+        await keep_a_supervisor(tx, row)
+        await end_access(tx, row.id, "disabled")
     row.disabled_at = moment
-
-
-async def remove(house: House, who: Principal, account_id: UUID) -> None:
-    """Delete an account: its sign-ins end, its words about the person go, and what others keep of it is told to go.
-
-    Raises `NotFound` for a stranger's account and `Conflict` for the last supervisor's.
-    """
-    async with house.db.transaction() as tx:
-        row = await account_for(tx, who, account_id, lock=True)
-        await _keep_a_supervisor(tx, row)
-        await end_logins(tx, account_id, "deleted")
-        row.email, row.name, row.password_hash, row.preferences = f"{row.id}@deleted.invalid", "", "", {}
-        row.deleted_at, row.is_supervisor = now(), False
-        await tx.flush()
-        await tx.announce(AccountDeleted(account_id))
-    (await house.resource(open_desk)).forget_account(account_id)
 
 
 async def end_logins(tx: Tx, account_id: UUID, reason: str) -> None:
@@ -89,12 +77,19 @@ async def end_logins(tx: Tx, account_id: UUID, reason: str) -> None:
     await tx.execute(open_ones.values(ended_at=now(), end_reason=reason))
 
 
+async def end_access(tx: Tx, account_id: UUID, reason: str) -> None:
+    """End every sign-in and every API key of an account."""
+    await end_logins(tx, account_id, reason)
+    await keys.end_all(tx, account_id)
+
+
 async def lock_founding(tx: Tx) -> None:
     """Let one transaction at a time decide who founds the house or who leaves it last."""
     await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FOUNDING_LOCK})
 
 
-async def _keep_a_supervisor(tx: Tx, row: AccountRow) -> None:
+async def keep_a_supervisor(tx: Tx, row: AccountRow) -> None:
+    """See that somebody else runs the house before this account ends; raises `Conflict` (last_supervisor)."""
     if not row.is_supervisor:
         return
     await lock_founding(tx)
@@ -102,11 +97,20 @@ async def _keep_a_supervisor(tx: Tx, row: AccountRow) -> None:
         select(func.count())
         .select_from(AccountRow)
         .where(AccountRow.id != row.id, AccountRow.is_supervisor.is_(True))
-        .where(AccountRow.disabled_at.is_(None), AccountRow.deleted_at.is_(None))
+        .where(AccountRow.disabled_at.is_(None), AccountRow.deletion_at.is_(None), AccountRow.deleted_at.is_(None))
     )
     if not await tx.scalar(others):
         detail = "This is the last supervisor. Make another one first, with `madang admin create-supervisor`."
         raise Conflict("last_supervisor", detail)
+
+
+async def by_email(tx: Tx, email: str) -> AccountRow:
+    """The account with this address, locked; raises `NotFound` when there is none."""
+    wanted = select(AccountRow).where(AccountRow.email == email.strip().lower(), AccountRow.deleted_at.is_(None))
+    row = await tx.scalar(wanted.with_for_update())
+    if row is None:
+        raise NotFound("account_not_found", f"There is no account with the e-mail address {email}.")
+    return row
 
 
 async def preferences(tx: Tx, who: Principal) -> Preferences:

@@ -7,14 +7,16 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select
 
 from madang.features.accounts import settings
+from madang.features.accounts.access import permit_entry
 from madang.features.accounts.contracts import Device, SignIn
 from madang.features.accounts.service import people, registration, throttle, tokens
 from madang.features.accounts.service.desk import Desk, open_desk
 from madang.features.accounts.tables import AccountRow, LoginRow
-from madang.kernel import log
+from madang.kernel import audit, log
+from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
-from madang.kernel.errors import Forbidden, Invalid, Unauthorized
+from madang.kernel.errors import Invalid, Unauthorized
 from madang.kernel.house import House
 
 logger = log.get_logger(__name__)
@@ -31,7 +33,7 @@ async def sign_in(house: House, email: str, password: str, device: Device) -> Si
     """Begin a new sign-in, never one that the client brought along.
 
     Raises `Unauthorized` (invalid_credentials) for an unknown address and for a wrong password, after the same time,
-    `Forbidden` (account_disabled) and `TooMany`.
+    `Forbidden` (account_disabled, account_leaving) and `TooMany`.
     """
     desk = await house.resource(open_desk)
     try:
@@ -44,15 +46,22 @@ async def sign_in(house: House, email: str, password: str, device: Device) -> Si
         verdict = await desk.hashing.verify(row.password_hash if row else None, password)
         if row is None or not verdict.right:
             raise Unauthorized("invalid_credentials", "The e-mail address or the password is wrong.")
-    if row.disabled_at is not None:
-        raise Forbidden("account_disabled", "This account is disabled. Ask the person who runs this server.")
+    permit_entry(row)
     async with house.db.transaction() as tx:
         if verdict.new_hash:
             await registration.replace_hash(tx, row.id, row.password_hash, verdict.new_hash)
-        login = _begin(row.id, device)
-        tx.add(login)
-        await tx.flush()
-        return _hand_out(desk, row, login)
+        return await begin(tx, desk, row, device, "password")
+
+
+async def begin(tx: Tx, desk: Desk, row: AccountRow, device: Device, method: str) -> SignIn:
+    """Begin a sign-in of somebody who proved by `method` who they are; raises `Forbidden` as `permit_entry` does."""
+    permit_entry(row)
+    login = _begin(row.id, device)
+    tx.add(login)
+    await tx.flush()
+    who = Principal(row.id, row.is_supervisor, login.id)
+    await audit.record(tx, who, "accounts.signed_in", audit.Target("account", row.id), method=method)
+    return _hand_out(desk, row, login)
 
 
 def _begin(account_id: UUID, device: Device) -> LoginRow:
