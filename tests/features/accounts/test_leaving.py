@@ -55,7 +55,8 @@ async def hurry(house: House, who: Person) -> None:
 
 
 async def deeds(house: House, who: Person) -> list[str]:
-    query = "SELECT action FROM supervisor.audit WHERE target_id = :id AND action <> 'accounts.signed_in' ORDER BY id"
+    asked = "('accounts.deletion_ordered', 'accounts.restored', 'accounts.deleted', 'accounts.exported')"
+    query = f"SELECT action FROM supervisor.audit WHERE target_id = :id AND action IN {asked} ORDER BY id"
     return [str(row["action"]) for row in await sql(house, query, id=who.id)]
 
 

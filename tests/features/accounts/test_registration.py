@@ -151,15 +151,6 @@ async def test_disabling_signs_out_at_once(api: httpx.AsyncClient, join: Join) -
     assert again.status_code == 200
 
 
-async def test_deleting_oneself(api: httpx.AsyncClient, join: Join) -> None:
-    person = await join()
-    headers = bearer(person.access_token)
-    assert (await api.delete(f"/api/v1/users/{person.id}", headers=headers)).status_code == 204
-    assert (await api.get("/api/v1/auth/me", headers=headers)).json()["code"] == "signed_out"
-    again = await api.post("/api/v1/auth/login", json={"email": person.email, "password": PASSWORD})
-    assert again.json()["code"] == "invalid_credentials"
-
-
 async def test_the_last_supervisor_stays(empty: None, api: httpx.AsyncClient, join: Join) -> None:
     first, second = await join(supervisor=True), await join(supervisor=True)
     paths = [f"/api/v1/users/{first.id}", f"/api/v1/users/{second.id}"]

@@ -1,6 +1,9 @@
-"""What health says."""
+"""What health says, and what the audit log tells."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -29,3 +32,39 @@ class Alive(BaseModel):
     """The process answers."""
 
     status: Literal["alive"] = "alive"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which deeds to read; None and "" mean any.
+
+    `action` and `address` are beginnings, `text` is looked for in everything a deed says and in its actor's name and
+    e-mail address. From `since` on, before `until`.
+    """
+
+    scope_id: UUID | None = None
+    actor_id: UUID | None = None
+    action: str = ""
+    target_id: UUID | None = None
+    address: str = ""
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Who did what to what, from where, in which scopes. Without an actor it was the house or a visitor."""
+
+    id: UUID
+    created_at: datetime
+    actor_id: UUID | None
+    actor_name: str | None
+    action: str
+    target_kind: str
+    target_id: UUID | None
+    scope_path: list[UUID]
+    address: str
+    user_agent: str
+    request_id: str | None
+    details: dict[str, object]

@@ -12,6 +12,7 @@ from madang.features.accounts import queries
 from madang.features.accounts.access import permit_supervisor
 from madang.features.accounts.contracts import Invite
 from madang.features.accounts.tables import RegistrationInviteRow
+from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
@@ -34,6 +35,8 @@ async def create(
     tx.add(row)
     await tx.flush()
     await tx.refresh(row)
+    who = Principal(created_by) if created_by else None
+    await record(tx, who, "accounts.invite_made", Target("registration_invite", row.id), max_uses=max_uses)
     return _invite(row), code
 
 
@@ -49,6 +52,7 @@ async def withdraw(tx: Tx, who: Principal, invite_id: UUID) -> None:
     statement = delete(RegistrationInviteRow).where(RegistrationInviteRow.id == invite_id)
     if await tx.scalar(statement.returning(RegistrationInviteRow.id)) is None:
         raise NotFound("invite_not_found", "There is no such invite.")
+    await record(tx, who, "accounts.invite_withdrawn", Target("registration_invite", invite_id))
 
 
 async def require(tx: Tx, code: str) -> None:

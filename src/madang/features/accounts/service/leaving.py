@@ -9,8 +9,10 @@ from madang.features.accounts import settings
 from madang.features.accounts.access import account_for, eyes, permit_supervisor
 from madang.features.accounts.contracts import MAY_LEAVE, Account, AccountDeleted, Device
 from madang.features.accounts.service import people, registration, throttle
+from madang.features.accounts.service.confirming import make_sure
 from madang.features.accounts.service.desk import open_desk
-from madang.features.accounts.tables import AccountRow, LoginRow, of_one_account
+from madang.features.accounts.service.failures import note_failed
+from madang.features.accounts.tables import AccountRow, of_one_account
 from madang.kernel import log
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
@@ -21,9 +23,6 @@ from madang.kernel.house import House
 
 logger = log.get_logger(__name__)
 
-FRESH = timedelta(minutes=10)
-"""Who has no password orders the deletion of their account soon after signing in."""
-
 
 async def leave(house: House, who: Principal, account_id: UUID, password: str | None, device: Device) -> None:
     """Order the deletion of an account: it is signed out everywhere at once, and deleted when its days have passed.
@@ -33,7 +32,7 @@ async def leave(house: House, who: Principal, account_id: UUID, password: str | 
     would be left without what only this account can do.
     """
     if account_id == who.account_id:
-        await _make_sure(house, who, password, device)
+        await make_sure(house, who, password, device)
     async with house.db.transaction(eyes(who)) as tx:
         row = await account_for(tx, who, account_id, lock=True)
         await _begin(house, tx, who, row, by=who.account_id)
@@ -68,6 +67,7 @@ async def restore(house: House, email: str, password: str, device: Device) -> No
             row = await tx.scalar(select(AccountRow).where(AccountRow.email == email, AccountRow.deleted_at.is_(None)))
         verdict = await desk.hashing.verify(row.password_hash if row else None, password)
         if row is None or not verdict.right:
+            await note_failed(house, email, row.id if row else None, device)
             raise Unauthorized("invalid_credentials", "The e-mail address or the password is wrong.")
     who = Principal(row.id)
     async with house.db.transaction(who) as tx:
@@ -124,24 +124,6 @@ async def _finish_one(house: House, account_id: UUID) -> bool:
         logger.warning("deletion_waits", account_id=str(account_id), reason=problem.detail)
         return False
     return True
-
-
-async def _make_sure(house: House, who: Principal, password: str | None, device: Device) -> None:
-    """That it is the person who asks, and not somebody at their open screen."""
-    async with house.db.transaction(who) as tx:
-        row = await account_for(tx, who, who.account_id)
-        fresh = select(LoginRow.id).where(LoginRow.id == who.login_id, LoginRow.created_at > now() - FRESH)
-        is_fresh = await tx.scalar(fresh) is not None
-    if not row.password_hash:
-        if not is_fresh:
-            raise Forbidden("sign_in_again", "Sign out and in again, and do this within ten minutes.")
-        return
-    if password is None:
-        raise Forbidden("password_needed", "Give your password along, so that nobody else does this in your name.")
-    async with throttle.attempt(house, throttle.counters(device.address, row.email)):
-        verdict = await (await house.resource(open_desk)).hashing.verify(row.password_hash, password)
-        if not verdict.right:
-            raise Forbidden("password_wrong", "The password is wrong.")
 
 
 async def _permit(house: House, tx: Tx, row: AccountRow) -> None:

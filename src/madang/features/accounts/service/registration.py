@@ -9,10 +9,11 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from madang.features.accounts import settings
-from madang.features.accounts.contracts import Account, AccountRegistered, Setup
+from madang.features.accounts.contracts import Account, AccountRegistered, ProviderLabel, Setup
 from madang.features.accounts.service import invites, passwords, people, throttle
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow
+from madang.kernel import audit
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Forbidden, Invalid
 from madang.kernel.house import House
@@ -46,7 +47,8 @@ def normal_email(email: str) -> str:
 
 async def setup(tx: Tx) -> Setup:
     """What a visitor may do here."""
-    return Setup(first_run=await _is_empty(tx), registration=settings.load().registration)
+    providers = tuple(ProviderLabel(one.name, one.label) for one in settings.load_oidc().providers)
+    return Setup(await _is_empty(tx), settings.load().registration, providers)
 
 
 async def register(house: House, wanted: Application, address: str) -> Account:
@@ -95,6 +97,19 @@ async def _permit(tx: Tx, invite_code: str | None, *, spend: bool) -> None:
         await invites.require(tx, invite_code)
 
 
+async def join(tx: Tx, email: str, name: str, *, verified: bool) -> Account:
+    """Make an account without a password, for somebody whom another system vouches for; the caller has permitted it.
+
+    `email` is normal, and `verified` says that it is proved to be theirs. Raises `Conflict` (email_taken).
+    """
+    made = await _insert(tx, email, name, "", is_supervisor=False)
+    if made is None:
+        raise Conflict("email_taken", "There is an account with this e-mail address. Sign in, or use another one.")
+    if verified:
+        await tx.execute(update(AccountRow).where(AccountRow.id == made.id).values(email_verified_at=func.now()))
+    return made
+
+
 async def create_supervisor(house: House, email: str, name: str, password: str) -> Account:
     """Make a supervisor from the command line, or make one of an account that exists; the password is set anew."""
     email = normal_email(email)
@@ -123,6 +138,8 @@ async def _set_password(tx: Tx, email: str, password_hash: str, *, is_supervisor
     row.is_supervisor = row.is_supervisor if is_supervisor is None else is_supervisor
     await tx.flush()
     await people.end_logins(tx, row.id, "password")
+    deed = "accounts.supervisor_made" if is_supervisor else "accounts.password_reset"
+    await audit.record(tx, None, deed, audit.Target("account", row.id), by="operator")
     return people.account(row)
 
 
@@ -144,6 +161,7 @@ async def _insert(tx: Tx, email: str, name: str, password_hash: str, *, is_super
     row = await tx.scalar(statement)
     if row is None:
         return None
+    await audit.record(tx, None, "accounts.registered", audit.Target("account", row.id), is_supervisor=is_supervisor)
     await tx.announce(AccountRegistered(row.id))
     return people.account(row)
 

@@ -9,8 +9,10 @@ from sqlalchemy import delete, or_, select
 from madang.features.accounts import settings
 from madang.features.accounts.access import permit_entry
 from madang.features.accounts.contracts import Device, SignIn
-from madang.features.accounts.service import people, registration, throttle, tokens
+from madang.features.accounts.service import challenges, factors, people, registration, throttle, tokens
+from madang.features.accounts.service.challenges import Purpose
 from madang.features.accounts.service.desk import Desk, open_desk
+from madang.features.accounts.service.failures import note_failed
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel import audit, log
 from madang.kernel.auth import Principal
@@ -33,7 +35,8 @@ async def sign_in(house: House, email: str, password: str, device: Device) -> Si
     """Begin a new sign-in, never one that the client brought along.
 
     Raises `Unauthorized` (invalid_credentials) for an unknown address and for a wrong password, after the same time,
-    `Forbidden` (account_disabled, account_leaving) and `TooMany`.
+    `Forbidden` (account_disabled, account_leaving) and `TooMany`; also `Unauthorized` (second_factor_required) with
+    `challenge` and `methods` when the password was right and does not suffice.
     """
     desk = await house.resource(open_desk)
     try:
@@ -45,12 +48,23 @@ async def sign_in(house: House, email: str, password: str, device: Device) -> Si
             row = await tx.scalar(select(AccountRow).where(AccountRow.email == email, AccountRow.deleted_at.is_(None)))
         verdict = await desk.hashing.verify(row.password_hash if row else None, password)
         if row is None or not verdict.right:
+            await note_failed(house, email, row.id if row else None, device)
             raise Unauthorized("invalid_credentials", "The e-mail address or the password is wrong.")
     permit_entry(row)
     async with house.db.transaction() as tx:
         if verdict.new_hash:
             await registration.replace_hash(tx, row.id, row.password_hash, verdict.new_hash)
-        return await begin(tx, desk, row, device, "password")
+        methods = await factors.demanded(tx, row.id)
+        if not methods:
+            return await begin(tx, desk, row, device, "password")
+    raise _second_factor_required(house, row.id, verdict.new_hash or row.password_hash, methods)
+
+
+def _second_factor_required(house: House, account_id: UUID, password_hash: str, methods: list[str]) -> Unauthorized:
+    challenge = challenges.issue(house, Purpose.SECOND_FACTOR, account_id, bound_to=password_hash)
+    detail = "The password is right. Give one of `methods` with the challenge to POST /api/v1/auth/login/second-factor."
+    told = challenges.written(challenge)
+    return Unauthorized("second_factor_required", detail, challenge=told, methods=methods)
 
 
 async def begin(tx: Tx, desk: Desk, row: AccountRow, device: Device, method: str) -> SignIn:
@@ -98,6 +112,8 @@ async def refresh(house: House, token: str, device: Device) -> SignIn:
     async with house.db.transaction() as tx:
         found = await _lock_login(tx, desk, presented)
         continued = _rotate(found[1], presented, device) if found else False
+        if found and not continued:
+            await audit.record(tx, None, "accounts.refresh_replayed", audit.Target("account", found[0].id))
         handed = _hand_out(desk, *found) if found and continued else None
     if handed is None:
         desk.forget(presented.login_id)
@@ -147,6 +163,8 @@ async def sign_out(house: House, token: str) -> None:
         found = await _lock_login(tx, desk, presented)
         if found:
             found[1].ended_at, found[1].end_reason = now(), "signed out"
+            who = Principal(found[0].id, login_id=found[1].id)
+            await audit.record(tx, who, "accounts.signed_out", audit.Target("account", who.account_id))
     desk.forget(presented.login_id)
 
 

@@ -1,0 +1,23 @@
+"""The months of the audit log: open ahead of time, dropped when they are old."""
+
+from sqlalchemy import text
+
+from madang.features.operations.settings import load
+from madang.kernel import log
+from madang.kernel.house import House
+
+logger = log.get_logger(__name__)
+
+
+async def turn_months(house: House) -> None:
+    """Open the months to come, and drop those that are older than `MADANG_AUDIT_MONTHS`."""
+    keep = load().audit_months
+    async with house.db.transaction() as tx:
+        await tx.execute(text("SELECT supervisor.open_months('supervisor', 'audit')"))
+        strays = await tx.scalar(text("SELECT supervisor.count_strays('supervisor', 'audit')"))
+        drop = text("SELECT supervisor.drop_months('supervisor', 'audit', :keep)")
+        dropped = await tx.scalar(drop, {"keep": keep}) if keep is not None else 0
+    if strays:
+        logger.warning("audit_outside_of_months", rows=strays)
+    if dropped:
+        logger.info("audit_months_dropped", months=dropped)
