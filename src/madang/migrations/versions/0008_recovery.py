@@ -1,5 +1,7 @@
 """Verified e-mail addresses, and the way back to an account."""
 
+from alembic import op
+
 revision = "0008_recovery"
 down_revision = "0007_audit"
 branch_labels = None
@@ -7,8 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.execute('ALTER TABLE "user".accounts ADD COLUMN email_verified_at timestamptz')
 
 
 def downgrade() -> None:
-    pass
+    op.execute('ALTER TABLE "user".accounts DROP COLUMN email_verified_at')
