@@ -58,6 +58,17 @@ def reset_password(email: str, password: str | None, *, as_json: bool) -> None:
     _say_account(changed, "has a new password and is signed out everywhere.", as_json=as_json)
 
 
+@admin.command("reset-second-factor")
+@click.argument("email")
+@as_json
+def reset_second_factor(email: str, *, as_json: bool) -> None:
+    """Let somebody in by password alone who lost every second factor: their codes and passkeys go, sign-ins end."""
+    from madang.features.accounts.service import second_step
+
+    changed = _run(lambda house: second_step.reset(house, email))
+    _say_account(changed, "has no second factor or passkey any more and is signed out everywhere.", as_json=as_json)
+
+
 @admin.command("invite")
 @click.option("--note", default="", help="A note for yourself, such as whom the code is for.")
 @click.option("--uses", default=1, type=click.IntRange(1, 10_000), show_default=True, help="How many may register.")

@@ -1,5 +1,6 @@
 """What the routes of accounts have in common: shapes, and the session's cookie."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -10,7 +11,8 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from madang.features.accounts.contracts import Account, Device, SignIn
 from madang.features.accounts.service import registration
-from madang.kernel.errors import Forbidden
+from madang.features.accounts.service.passkeys import Site
+from madang.kernel.errors import Conflict, Forbidden
 from madang.kernel.http import HouseDep
 
 COOKIE = "madang_refresh"
@@ -66,6 +68,27 @@ def device_of(request: Request) -> Device:
     """Where the request comes from."""
     address = request.client.host if request.client else ""
     return Device(address=address, user_agent=request.headers.get("user-agent", "").replace("\x00", ""))
+
+
+def site_of(house: HouseDep, request: Request) -> Site:
+    """The name that passkeys of this server belong to: that of `MADANG_PUBLIC_URL`, or of the request's own address.
+
+    Browsers use passkeys only over TLS and on localhost, so plain HTTP is taken from there alone. Raises `Conflict`
+    (passkeys_need_a_name) where the address is a number.
+    """
+    public_url = house.settings.public_url
+    try:
+        at = urlsplit(public_url or f"//{request.headers.get('host', '')}")
+        name = at.hostname or ""
+    except ValueError:
+        at, name = urlsplit(""), ""
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", name) or re.fullmatch(r"[0-9.]+", name):
+        detail = "Passkeys belong to a name such as example.org. Open this server by one, or set MADANG_PUBLIC_URL."
+        raise Conflict("passkeys_need_a_name", detail)
+    if public_url:
+        return Site(name, [f"{at.scheme}://{at.netloc}"])
+    is_local = name == "localhost" or name.endswith(".localhost")
+    return Site(name, [f"https://{at.netloc}"] + [f"http://{at.netloc}"] * is_local)
 
 
 def refuse_other_sites(request: Request) -> None:

@@ -39,10 +39,11 @@ return 0
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """What failures are counted for, and how many may happen in a window."""
+    """What failures are counted for, and how many may happen in a window (seconds; that of the settings if None)."""
 
     subject: str
     limit: int
+    window: int | None = None
 
 
 def counters(address: str, account: str | None = None) -> Sequence[Counter]:
@@ -60,7 +61,7 @@ async def attempt(house: House, touched: Sequence[Counter]) -> AsyncGenerator[No
     """
     window = settings.load().sign_in_window_minutes * 60
     for counter in touched:
-        wait = await _run(house, COUNT, counter, counter.limit, window)
+        wait = await _run(house, COUNT, counter, counter.limit, counter.window or window)
         if wait:
             minutes = -(-wait // 60)
             detail = f"Too many attempts did not work. Try again in {minutes} minute{'s'[: minutes > 1]}."

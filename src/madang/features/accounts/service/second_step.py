@@ -1,0 +1,150 @@
+"""The second step of signing in by password, signing in by passkey, and the way out for who lost every factor."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from madang.features.accounts.contracts import Account, Device, SignIn
+from madang.features.accounts.service import (
+    challenges,
+    factors,
+    passkeys,
+    people,
+    recovery_codes,
+    signing_in,
+    throttle,
+    totp,
+)
+from madang.features.accounts.service.challenges import Challenge, Purpose
+from madang.features.accounts.service.desk import open_desk
+from madang.features.accounts.service.passkeys import Assertion, Credential, Proof, Site
+from madang.features.accounts.tables import AccountRow, LoginRow
+from madang.kernel.audit import Target, record
+from madang.kernel.db import Tx
+from madang.kernel.errors import Unauthorized
+from madang.kernel.house import House
+
+STRANGE_TRIES = 100
+STRANGE_WINDOW_SECONDS = 24 * 3600
+"""How many wrong codes of an app an account bears in a day from addresses that it never signed in from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How somebody proves a second time who they are: a code, or what a passkey's device says."""
+
+    method: factors.Method
+    code: str = field(default="", repr=False)
+    credential: Credential | None = None
+
+
+async def options(house: House, site: Site, login_challenge: str | None) -> tuple[str, Credential]:
+    """A challenge for a passkey, and what the browser needs to answer it.
+
+    With the challenge of a sign-in by password it is that one, for the passkeys of its account. Raises `Unauthorized`
+    (challenge_invalid).
+    """
+    async with house.db.transaction() as tx:
+        if login_challenge is None:
+            challenge = challenges.issue(house, Purpose.PASSKEY_SIGN_IN)
+        else:
+            challenge = challenges.read(login_challenge)
+            await _account_of(house, tx, challenge)
+        return challenges.written(challenge), await passkeys.assertion_options(tx, site, challenge)
+
+
+async def finish(house: House, challenge_text: str, answer: Answer, site: Site, device: Device) -> SignIn:
+    """Sign in who gave the password before and proves themselves a second time.
+
+    Raises `Unauthorized` (challenge_invalid, second_factor_wrong), `Forbidden` (account_disabled) and `TooMany`.
+    """
+    challenge = challenges.read(challenge_text)
+    async with house.db.transaction() as tx:
+        row = await _account_of(house, tx, challenge)
+        known = await _is_known(tx, row, device)
+    counted = throttle.counters(device.address, f"second factor of {row.id}")
+    if answer.method == factors.TOTP and not known:
+        counted = [*counted, throttle.Counter(f"codes of {row.id}", STRANGE_TRIES, STRANGE_WINDOW_SECONDS)]
+    async with throttle.attempt(house, counted):
+        await challenges.count_try(house, challenge)
+        async with house.db.transaction() as tx:
+            row = await _account_of(house, tx, challenge)
+            refused = await _check(house, tx, row, Assertion(site, challenge, answer.credential or {}), answer)
+            if refused is None:
+                await challenges.spend(house, challenge)
+                desk = await house.resource(open_desk)
+                return await signing_in.begin(tx, desk, row, device, f"password and {answer.method}")
+        await _note(house, row, "accounts.second_factor_failed", answer.method, refused)
+        raise Unauthorized("second_factor_wrong", "This is not right, or it was used already. Try the next one.")
+
+
+async def sign_in_by_passkey(
+    house: House, challenge_text: str, credential: Credential, site: Site, device: Device
+) -> SignIn:
+    """Sign in without a password.
+
+    Raises `Unauthorized` (challenge_invalid, passkey_refused), `Forbidden` (account_disabled) and `TooMany`.
+    """
+    challenge = challenges.read(challenge_text)
+    challenges.require_good(house, challenge, Purpose.PASSKEY_SIGN_IN)
+    async with throttle.attempt(house, throttle.counters(device.address)):
+        async with house.db.transaction() as tx:
+            proof = await passkeys.prove(tx, Assertion(site, challenge, credential))
+            row = await _standing(tx, proof)
+            if row is not None and proof.refused is None:
+                await challenges.spend(house, challenge)
+                return await signing_in.begin(tx, await house.resource(open_desk), row, device, factors.PASSKEY)
+        if row is not None:
+            await _note(house, row, "accounts.passkey_refused", factors.PASSKEY, proof.refused)
+        raise Unauthorized("passkey_refused", "This passkey is not known here, or its answer was wrong. Try again.")
+
+
+async def reset(house: House, email: str) -> Account:
+    """Let go of every second factor and passkey of an account, and end its sign-ins, from the command line.
+
+    Raises `Invalid` (account_unknown).
+    """
+    async with house.db.transaction() as tx:
+        row = await people.by_email(tx, email)
+        await factors.remove_all(tx, row.id)
+        await people.end_logins(tx, row.id, "second factor reset")
+        await record(tx, None, "accounts.second_factors_reset", Target("account", row.id))
+        return people.account(row)
+
+
+async def _account_of(house: House, tx: Tx, challenge: Challenge) -> AccountRow:
+    """The account that a challenge of the first step is for, as long as its password is the one that was given."""
+    query = select(AccountRow).where(AccountRow.id == challenge.account_id, AccountRow.deleted_at.is_(None))
+    row = await tx.scalar(query)
+    if row is None:
+        raise challenges.invalid()
+    challenges.require_good(house, challenge, Purpose.SECOND_FACTOR, row.password_hash)
+    return row
+
+
+async def _is_known(tx: Tx, row: AccountRow, device: Device) -> bool:
+    """Whether the account was signed in from this address before."""
+    from_here = select(LoginRow.id).where(LoginRow.account_id == row.id, LoginRow.address == device.address).limit(1)
+    return await tx.scalar(from_here) is not None
+
+
+async def _check(house: House, tx: Tx, row: AccountRow, assertion: Assertion, answer: Answer) -> str | None:
+    """Why the answer is not believed; None when it is."""
+    if answer.method == factors.PASSKEY:
+        return (await passkeys.prove(tx, assertion)).refused
+    if answer.method == factors.TOTP:
+        right = await totp.use(house, tx, row.id, answer.code)
+    else:
+        right = await recovery_codes.use(tx, row.id, answer.code)
+    return None if right else "wrong or used"
+
+
+async def _standing(tx: Tx, proof: Proof) -> AccountRow | None:
+    query = select(AccountRow).where(AccountRow.id == proof.account_id, AccountRow.deleted_at.is_(None))
+    return await tx.scalar(query) if proof.account_id else None
+
+
+async def _note(house: House, row: AccountRow, deed: str, method: str, reason: str | None) -> None:
+    """Record what did not work; its own transaction, since that of the attempt may not be kept."""
+    async with house.db.transaction() as tx:
+        await record(tx, None, deed, Target("account", row.id), method=method, reason=reason or "")
