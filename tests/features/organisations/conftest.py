@@ -1,18 +1,25 @@
 """A small world: two organisations with partners and classes, and somebody in every role."""
 
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from sqlalchemy import text
 
+from madang.catalog import installed
+from madang.features.organisations import settings
+from madang.features.organisations.module import Organisations
 from madang.features.organisations.tables import MembershipRow, ScopeRow
-from madang.kernel.auth import Principal
+from madang.kernel.auth import AUTHENTICATOR, Principal
 from madang.kernel.db import Tx
 from madang.kernel.house import House
+from madang.kernel.http import build_app
 from madang.kernel.ids import new_id
+from madang.kernel.module import Module, Offer, Offers
 
 ACCOUNT = text(
     'INSERT INTO "user".accounts (id, email, name, password_hash, is_supervisor)'
@@ -97,3 +104,44 @@ async def world(house: House) -> World:
             for role in roles:
                 await made.member(f"{scope} {role}", scope, role)
     return made
+
+
+class Api:
+    """The api of this process, as somebody of the world: `await api("a owner", "GET", "/organisations/")`."""
+
+    def __init__(self, house: House, world: World) -> None:
+        async def authenticate(_house: House, bearer: str) -> Principal:
+            return next(who for who in world.people.values() if str(who.account_id) == bearer)
+
+        class Doorman(Module):
+            name = "doorman"
+
+            def offers(self) -> Sequence[Offer[object]]:
+                return (AUTHENTICATOR.offer(authenticate),)
+
+        self.world = world
+        self.address = f"test-{secrets.token_hex(4)}"
+        self.app = build_app(replace(house, offers=Offers([*installed(), Doorman()])), [Organisations()])
+
+    async def __call__(self, name: str | None, method: str, path: str, body: object = None) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, client=(self.address, 1), raise_app_exceptions=False)
+        headers = {"Authorization": f"Bearer {self.world.people[name].account_id}"} if name else {}
+        async with httpx.AsyncClient(transport=transport, base_url="http://madang.test/api/v1") as client:
+            return await client.request(method, path, json=body, headers=headers)
+
+
+@pytest.fixture
+def api(house: House, world: World) -> Api:
+    return Api(house, world)
+
+
+def only(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
+    """Run the test with these settings of organisations changed."""
+    chosen = settings.load().model_copy(update=changed)
+    monkeypatch.setattr(settings, "load", lambda: chosen)
+
+
+def told(answer: httpx.Response) -> tuple[int, str | None]:
+    """Status and code."""
+    is_problem = answer.headers.get("content-type") == "application/problem+json"
+    return answer.status_code, answer.json()["code"] if is_problem else None

@@ -1,10 +1,10 @@
 """Load and permit in one step."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
+from madang.features.organisations import queries
 from madang.features.organisations.contracts import (
     DELETION,
     EVERYTHING,
@@ -19,27 +19,6 @@ from madang.features.organisations.contracts import (
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.errors import Forbidden, NotFound
-
-STANDING = text(
-    """
-    SELECT s.id, s.kind, s.parent_id, s.path, s.name, s.created_at, s.deleted_at,
-        partner.state_of(s.path) AS state, partner.state_of(s.parent_path) AS state_above,
-        (SELECT coalesce(jsonb_agg(jsonb_build_array(cardinality(m.path), m.role, m.status)), '[]')
-         FROM partner.memberships m WHERE m.account_id = :account_id AND m.scope_id = ANY (s.path)) AS roles
-    FROM partner.scopes s WHERE s.id = :scope_id
-    """
-)
-"""A scope, how it stands, and the roles of one account on the way down to it: one statement for every check."""
-
-LIVE_PATHS = text(
-    """
-    SELECT m.path FROM partner.memberships m
-    WHERE m.account_id = :account_id AND m.status = 'active' AND partner.state_of(m.path) = 'active'
-        AND NOT EXISTS (SELECT FROM partner.memberships b
-            WHERE b.account_id = :account_id AND b.status = 'suspended' AND b.scope_id = ANY (m.path))
-    LIMIT 2
-    """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +43,7 @@ async def permit(tx: Tx, who: Principal, scope_id: UUID, permission: Permission)
 
 async def load(tx: Tx, who: Principal, scope_id: UUID) -> Scope:
     """The scope as `who` sees it, one that was deleted and can still be restored too; raises `NotFound`."""
-    row = (await tx.execute(STANDING, {"scope_id": scope_id, "account_id": who.account_id})).one_or_none()
+    row = await queries.standing(tx, who, scope_id)
     if row is None:
         raise not_found()
     seen = shown(row, is_supervisor=who.is_supervisor)
@@ -89,8 +68,8 @@ def not_found() -> NotFound:
     return NotFound("scope_not_found", "There is no such organisation, partner or class.")
 
 
-def shown(row: Row[*tuple[object, ...]], *, is_supervisor: bool) -> Scope | None:
-    """A row of `STANDING` as the account sees it; None when it sees nothing."""
+def shown(row: Any, *, is_supervisor: bool) -> Scope | None:  # noqa: ANN401  # a row of queries.STANDING
+    """A row of `queries.STANDING` as the account sees it; None when it sees nothing."""
     roles = roles_of(row.roles, len(row.path))
     if row.state_above == "deleted" or (roles.here is None and not is_supervisor):
         return None
@@ -142,5 +121,5 @@ async def chain_of(tx: Tx, account_id: UUID, wanted: UUID | None) -> tuple[UUID,
             detail = f"“{found.name}” is suspended; nothing can be charged to it. Choose another one."
             raise Forbidden("scope_suspended", detail)
         return found.path
-    paths = (await tx.execute(LIVE_PATHS, {"account_id": account_id})).scalars().all()
+    paths = (await tx.scalars(queries.LIVE_PATHS, {"account_id": account_id})).all()
     return tuple(paths[0]) if len(paths) == 1 else ()

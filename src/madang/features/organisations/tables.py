@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Computed, ForeignKey, LargeBinary, Uuid
+from sqlalchemy import Computed, ForeignKey, LargeBinary, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from madang.kernel.db import Row, created_at_column, id_column
@@ -73,5 +74,6 @@ class RedemptionRow(Row):
     __table_args__ = ({"schema": "partner"},)
 
     invite_id: Mapped[UUID] = mapped_column(ForeignKey("partner.invites.id", ondelete="CASCADE"), primary_key=True)
+    scope_id: Mapped[UUID]
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = created_at_column()

@@ -85,13 +85,16 @@ TABLES = (
     CREATE TABLE partner.redemptions (
         invite_id uuid NOT NULL
             CONSTRAINT fk_redemptions_invite_id_invites REFERENCES partner.invites ON DELETE CASCADE,
+        scope_id uuid NOT NULL
+            CONSTRAINT fk_redemptions_scope_id_scopes REFERENCES partner.scopes ON DELETE CASCADE,
         account_id uuid NOT NULL
             CONSTRAINT fk_redemptions_account_id_accounts REFERENCES "user".accounts ON DELETE CASCADE,
         created_at timestamptz NOT NULL DEFAULT now(),
         CONSTRAINT pk_redemptions PRIMARY KEY (invite_id, account_id)
     )
     """,
-    "CREATE INDEX ix_redemptions_account_id ON partner.redemptions (account_id)",
+    "CREATE INDEX ix_redemptions_account_id ON partner.redemptions (account_id, scope_id)",
+    "CREATE INDEX ix_redemptions_scope_id ON partner.redemptions (scope_id)",
 )
 
 DEFINER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
@@ -207,6 +210,22 @@ FUNCTIONS = (
         WHERE m.account_id = account AND partner.state_of(s.path) <> 'deleted'
         """,
     ),
+    _as_house(
+        "partner.highest_rank_of(account uuid, place uuid[])",
+        "integer",
+        """
+        SELECT max(partner.rank(m.role)) FROM partner.memberships m
+        WHERE m.account_id = account AND m.scope_id = ANY (place)
+        """,
+    ),
+    """
+    CREATE FUNCTION partner.rank_of(account uuid, place uuid[]) RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        SELECT coalesce(partner.highest_rank_of(account, place), 0)
+        WHERE current_setting('madang.account', true) = 'house' OR supervisor.is_supervisor()
+            OR place && partner.my_roots('manager')
+    $$
+    """,
     f"""
     CREATE FUNCTION partner.my_memberships() RETURNS jsonb
     LANGUAGE sql STABLE {DEFINER} AS $$ SELECT partner.memberships_of(supervisor.scope_account()) $$
@@ -269,6 +288,7 @@ INNER_FUNCTIONS = (
     "partner.blocks_of(uuid, boolean)",
     "partner.scopes_of(uuid, text)",
     "partner.memberships_of(uuid)",
+    "partner.highest_rank_of(uuid, uuid[])",
     "partner.member_page(uuid, text, text, uuid, bigint)",
     "partner.keep_an_owner()",
 )
@@ -322,7 +342,9 @@ POLICIES = (
     _policy("partner.memberships", "memberships_read", "SELECT", using=MET),
     _policy("partner.memberships", "memberships_add", "INSERT", check=MAY_GRANT),
     _policy("partner.memberships", "memberships_change", "UPDATE", using=MAY_GRANT, check=MAY_GRANT),
-    _policy("partner.memberships", "memberships_remove", "DELETE", using=f"({OWN} OR {MAY_GRANT})"),
+    _policy(
+        "partner.memberships", "memberships_remove", "DELETE", using=f"(({OWN} AND status = 'active') OR {MAY_GRANT})"
+    ),
     _policy("partner.invites", "invites_all", "ALL", using=_within("manager"), check=MAY_GRANT),
     _policy("supervisor.audit", "audit_read", "SELECT", using=AUDITED),
     "CREATE POLICY audit_add ON supervisor.audit FOR INSERT WITH CHECK (true)",
@@ -369,6 +391,8 @@ def downgrade() -> None:
         "partner.member_page",
         "partner.my_memberships",
         "partner.memberships_of",
+        "partner.rank_of",
+        "partner.highest_rank_of",
         "partner.managed_scopes",
         "partner.my_scopes",
         "partner.my_blocks",

@@ -1,0 +1,129 @@
+"""Long reads: scopes as somebody sees them, members, invites."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Uuid, any_, bindparam, func, literal_column, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from madang.features.organisations.contracts import Role
+from madang.features.organisations.tables import InviteRow, MembershipRow, ScopeRow
+from madang.kernel.auth import Principal
+from madang.kernel.db import Tx
+
+type Standing = Any
+"""A select of scopes and how they stand; its columns are read by name."""
+
+_account = bindparam("account_id", type_=Uuid())
+_on_the_way = (MembershipRow.account_id == _account, MembershipRow.scope_id == any_(ScopeRow.path))
+_roles = (
+    select(
+        func.coalesce(
+            func.jsonb_agg(
+                func.jsonb_build_array(func.cardinality(MembershipRow.path), MembershipRow.role, MembershipRow.status)
+            ),
+            literal_column("'[]'", JSONB),
+        )
+    )
+    .where(*_on_the_way)
+    .correlate(ScopeRow)
+    .scalar_subquery()
+)
+STANDING: Standing = select(
+    ScopeRow.id,
+    ScopeRow.kind,
+    ScopeRow.parent_id,
+    ScopeRow.path,
+    ScopeRow.name,
+    ScopeRow.created_at,
+    ScopeRow.deleted_at,
+    ScopeRow.suspended_by_supervisor,
+    func.partner.state_of(ScopeRow.path).label("state"),
+    func.partner.state_of(ScopeRow.parent_path).label("state_above"),
+    _roles.label("roles"),
+)
+"""Scopes, how they stand, and the roles of the account `account_id` on the way down to each: all that a check needs."""
+
+ONE_STANDING = STANDING.where(ScopeRow.id == bindparam("scope_id", type_=Uuid()))
+
+LIVE_PATHS = text(
+    """
+    SELECT m.path FROM partner.memberships m
+    WHERE m.account_id = :account_id AND m.status = 'active' AND partner.state_of(m.path) = 'active'
+        AND NOT EXISTS (SELECT FROM partner.memberships b
+            WHERE b.account_id = :account_id AND b.status = 'suspended' AND b.scope_id = ANY (m.path))
+    LIMIT 2
+    """
+)
+MEMBERS = text("SELECT partner.members_of(:scope_id, :sought, :of_role, :after, :at_most)")
+MY_MEMBERSHIPS = text("SELECT partner.my_memberships()")
+RANK_OF = text("SELECT partner.rank_of(:account_id, :path)")
+
+
+async def standing(tx: Tx, who: Principal, scope_id: UUID) -> Any:  # noqa: ANN401  # a row of STANDING
+    """The row of `STANDING` of one scope, None when there is none."""
+    return (await tx.execute(ONE_STANDING, {"scope_id": scope_id, "account_id": who.account_id})).one_or_none()
+
+
+async def organisations(tx: Tx, who: Principal, sought: str | None, after: UUID | None, limit: int) -> Sequence[Any]:
+    """Rows of `STANDING` of organisations: those the caller is a member of, all for a supervisor; the oldest first."""
+    wanted = STANDING.where(ScopeRow.parent_id.is_(None))
+    if not who.is_supervisor:
+        mine = select(MembershipRow.scope_id).where(MembershipRow.account_id == _account)
+        wanted = wanted.where(ScopeRow.id.in_(mine))
+    return await _page(tx, who, wanted, sought, after, limit)
+
+
+async def children(tx: Tx, who: Principal, parent_id: UUID, after: UUID | None, limit: int) -> Sequence[Any]:
+    """Rows of `STANDING` of what lies directly beneath a scope, the oldest first."""
+    return await _page(tx, who, STANDING.where(ScopeRow.parent_id == parent_id), None, after, limit)
+
+
+async def _page(
+    tx: Tx, who: Principal, wanted: Standing, sought: str | None, after: UUID | None, limit: int
+) -> Sequence[Any]:
+    wanted = wanted.where(ScopeRow.deleted_at.is_(None)).order_by(ScopeRow.id).limit(limit)
+    if after is not None:
+        wanted = wanted.where(ScopeRow.id > after)
+    if sought:
+        wanted = wanted.where(ScopeRow.name.icontains(sought, autoescape=True))
+    return (await tx.execute(wanted, {"account_id": who.account_id})).all()
+
+
+async def member_counts(tx: Tx, scope_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many members the scopes have, as far as the caller may read them."""
+    counted = select(MembershipRow.scope_id, func.count()).where(MembershipRow.scope_id.in_(scope_ids))
+    return {row[0]: row[1] for row in await tx.execute(counted.group_by(MembershipRow.scope_id))}
+
+
+async def members(
+    tx: Tx, scope_id: UUID, *, sought: str | None, role: Role | None, after: UUID | None, limit: int
+) -> list[dict[str, Any]]:
+    """Members of a scope in the order they joined, with `sought` in name or e-mail address."""
+    values = {"scope_id": scope_id, "sought": sought or None, "of_role": role, "after": after, "at_most": limit}
+    return list(await tx.scalar(MEMBERS, values))
+
+
+async def my_memberships(tx: Tx) -> list[dict[str, Any]]:
+    """The caller's memberships, with the names of the scopes above each."""
+    return list(await tx.scalar(MY_MEMBERSHIPS))
+
+
+async def rank_of(tx: Tx, account_id: UUID, path: Sequence[UUID]) -> int:
+    """The highest rank that somebody has on the way down `path`, 0 for none or if the caller manages nothing there."""
+    return int(await tx.scalar(RANK_OF, {"account_id": account_id, "path": list(path)}) or 0)
+
+
+async def invites(tx: Tx, scope_id: UUID, *, pending: bool, after: UUID | None, limit: int) -> Sequence[InviteRow]:
+    """Invites of a scope, the newest first; `pending` leaves out what is used up, revoked or expired."""
+    wanted = select(InviteRow).where(InviteRow.scope_id == scope_id).order_by(InviteRow.id.desc()).limit(limit)
+    if after is not None:
+        wanted = wanted.where(InviteRow.id < after)
+    if pending:
+        wanted = wanted.where(
+            InviteRow.revoked_at.is_(None),
+            InviteRow.expires_at > func.now(),
+            InviteRow.used_count < InviteRow.max_uses,
+        )
+    return (await tx.scalars(wanted)).all()

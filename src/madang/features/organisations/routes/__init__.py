@@ -1,0 +1,5 @@
+"""`/organisations`, `/scopes`, `/invites` and `/users/me/memberships`."""
+
+from madang.features.organisations.routes import invites, members, scopes
+
+ROUTERS = (scopes.organisations, scopes.router, members.router, members.mine, invites.router, invites.visitors)
