@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
@@ -13,9 +13,12 @@ from sqlalchemy import text
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import Device
 from madang.features.accounts.module import Accounts
-from madang.features.accounts.service import registration, signing_in
+from madang.features.accounts.service import registration, signing_in, totp
 from madang.kernel.house import House
 from madang.kernel.http import build_app
+
+if TYPE_CHECKING:
+    from tests.features.accounts.guarding import Clock, Protected
 
 PASSWORD = "courtyard rain 7"
 
@@ -80,3 +83,21 @@ def join(house: House) -> Join:
         return Person(signed.account.id, email, signed.access_token, signed.refresh_token)
 
     return make
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
+    """The moment that one-time codes are compared at."""
+    from tests.features.accounts.guarding import Clock  # it imports this file
+
+    ticking = Clock()
+    monkeypatch.setattr(totp, "now", ticking)
+    return ticking
+
+
+@pytest.fixture
+async def guarded(api: httpx.AsyncClient, join: Join, clock: "Clock") -> "Protected":
+    """Somebody whose codes are on."""
+    from tests.features.accounts.guarding import protect  # it imports this file
+
+    return await protect(api, await join(), clock)

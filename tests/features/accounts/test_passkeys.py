@@ -28,6 +28,15 @@ from madang.kernel.http import build_app
 from madang.kernel.ids import new_id
 from tests.features.accounts.authenticator import Device, b64, unb64
 from tests.features.accounts.conftest import PASSWORD, Join, Person, bearer
+from tests.features.accounts.guarding import (
+    LOGIN,
+    STEP,
+    Clock,
+    code,
+    first_step,
+    post,
+    protect,
+)
 
 PASSKEYS, DOOR = "/api/v1/users/me/passkeys", "/api/v1/auth/passkey"
 
@@ -40,10 +49,6 @@ async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         yield client
-
-
-def code(response: httpx.Response) -> str:
-    return str(response.json()["code"])
 
 
 async def creation(api: httpx.AsyncClient, person: Person) -> dict[str, Any]:
@@ -404,3 +409,51 @@ async def test_adding_and_removing_is_in_the_audit_log(api: httpx.AsyncClient, h
     async with house.db.transaction() as tx:
         query = select(AuditRow.action).where(AuditRow.target_id == UUID(passkey)).order_by(AuditRow.id)
         assert list(await tx.scalars(query)) == ["accounts.passkey_added", "accounts.passkey_removed"]
+
+
+async def test_a_passkey_is_a_second_factor_too(api: httpx.AsyncClient, join: Join, clock: Clock) -> None:
+    guarded, other = await protect(api, await join(), clock), await join()
+    devices = []
+    for person in (guarded.person, other):
+        options = (await post(api, person, "passkeys/options", {"password": PASSWORD})).json()["options"]
+        devices.append(Device(verifies=False))
+        added = await post(api, person, "passkeys", {"name": "Key", "credential": devices[-1].create(options)})
+        assert added.status_code == 201
+    first = await api.post(LOGIN, json={"email": guarded.person.email, "password": PASSWORD})
+    assert first.json()["methods"] == ["totp", "passkey", "recovery_code"]
+    challenge = first.json()["challenge"]
+    asked = (await api.post("/api/v1/auth/passkey/options", json={"challenge": challenge})).json()
+    assert asked["challenge"] == challenge
+    assert len(asked["options"]["allowCredentials"]) == 1
+    anyone = {**asked["options"], "allowCredentials": []}
+    for credential in (devices[1].get(anyone), devices[0].get(anyone, signature=b"tampered"), {}):
+        body = {"challenge": challenge, "method": "passkey", "credential": credential or None}
+        answer = await api.post(STEP, json=body)
+        assert (answer.status_code, code(answer)) == (401, "second_factor_wrong")
+    body = {"challenge": challenge, "method": "passkey", "credential": devices[0].get(asked["options"])}
+    done = await api.post(STEP, json=body)
+    assert (done.status_code, done.json()["user"]["id"]) == (200, str(guarded.person.id)), done.text
+    assert code(await api.post(STEP, json=body)) == "challenge_invalid"
+
+
+async def test_second_factor_challenge_does_not_sign_in_by_passkey_alone(
+    api: httpx.AsyncClient, join: Join, clock: Clock
+) -> None:
+    """A device that did not verify its person is one factor: its answer to the second step opens no other door."""
+    guarded = await protect(api, await join(), clock)
+    options = (await post(api, guarded.person, "passkeys/options", {"password": PASSWORD})).json()["options"]
+    device = Device(verifies=False)
+    await post(api, guarded.person, "passkeys", {"name": "Key", "credential": device.create(options)})
+    challenge = await first_step(api, guarded.person.email)
+    asked = (await api.post("/api/v1/auth/passkey/options", json={"challenge": challenge})).json()
+    body = {"challenge": challenge, "credential": device.get(asked["options"])}
+    assert code(await api.post("/api/v1/auth/passkey", json=body)) == "challenge_invalid"
+
+
+async def test_options_of_an_account_need_its_password_first(api: httpx.AsyncClient, house: House, join: Join) -> None:
+    """Otherwise anybody could learn which passkeys somebody has."""
+    person = await join()
+    forged = challenges.written(challenges.issue(house, challenges.Purpose.SECOND_FACTOR, person.id, "a wrong hash"))
+    for challenge in ("A" * 91, forged):
+        answer = await api.post("/api/v1/auth/passkey/options", json={"challenge": challenge})
+        assert (answer.status_code, code(answer)) == (401, "challenge_invalid")

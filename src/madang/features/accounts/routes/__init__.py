@@ -1,5 +1,18 @@
 """`/auth` and `/users`."""
 
-from madang.features.accounts.routes import auth, invites, keys, leaving, users
+from madang.features.accounts.routes import auth, invites, keys, leaving, oidc, passkeys, second_factors, users
 
-ROUTERS = (auth.router, invites.router, keys.router, users.router, leaving.router, leaving.entrance)
+ROUTERS = (
+    auth.router,
+    invites.router,
+    keys.router,
+    second_factors.router,
+    second_factors.entrance,
+    passkeys.router,
+    passkeys.entrance,
+    users.router,
+    leaving.router,
+    leaving.entrance,
+    oidc.router,
+    oidc.identities_router,
+)
