@@ -6,7 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Uuid, insert
+from sqlalchemy import Uuid, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from madang.kernel.auth import Principal
