@@ -32,6 +32,14 @@ type Authenticate = Callable[["House", str], Awaitable[Principal]]
 
 AUTHENTICATOR: Slot[Authenticate] = Slot("authenticator")
 
+type Limit = Callable[["House", Principal, str], Awaitable[list[tuple[bytes, bytes]]]]
+"""Counts a request under a policy, the route's `x-rate-limit` or "requests", and returns headers that say what is left.
+
+Raises `TooMany` when it is one too many.
+"""
+
+LIMITER: Slot[Limit] = Slot("limiter")
+
 SUPERVISING = "supervisor"
 """The permission with which a supervisor's key has the supervisor's powers; without it the key is a plain user's."""
 

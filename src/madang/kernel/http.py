@@ -30,7 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from madang import __version__
 from madang.kernel import log
 from madang.kernel.audit import ORIGIN, Origin
-from madang.kernel.auth import AUTHENTICATOR, Principal, is_beyond_keys, permission, permit_key
+from madang.kernel.auth import AUTHENTICATOR, LIMITER, Principal, is_beyond_keys, permission, permit_key
 from madang.kernel.db import Tx
 from madang.kernel.errors import BadRequest, Problem, Unauthorized, Unavailable
 from madang.kernel.house import House
@@ -43,6 +43,8 @@ PROBLEM = "application/problem+json"
 LONGEST_REQUEST_ID = 128
 SMALL_BODY_BYTES = 1 << 20
 READING = frozenset({"GET", "HEAD"})
+ADDED = "madang.headers"
+"""Where a request's scope keeps headers that its response will have."""
 WATCHERS = ("/health", "/metrics")
 """Asked again and again by machines; their requests are logged only in detail."""
 
@@ -88,7 +90,9 @@ def _number(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_number)]
+NUMBER = BeforeValidator(_number)
+"""After the bounds of a number that may be left out: `Annotated[int, Field(ge=1), NUMBER] | None`."""
+Whole = Annotated[int, NUMBER]
 """An integer in a request body, as JSON means it: 2.0 is one, true and "2" are not."""
 
 _TITLES = {
@@ -161,8 +165,12 @@ async def get_principal(
     if credentials is None:
         raise Unauthorized("not_signed_in", "Sign in and send the access token as `Authorization: Bearer …`.")
     who = await house.offers.one(AUTHENTICATOR)(house, credentials.credentials)
+    route = request.scope.get("route")
     if who.allowed is not None:
-        permit_key(who, _needed(request.scope.get("route"), request.method))
+        permit_key(who, _needed(route, request.method))
+    for limit in house.offers.all(LIMITER):
+        extra: dict[str, str] = getattr(route, "openapi_extra", None) or {}
+        request.scope[ADDED] = await limit(house, who, extra.get("x-rate-limit", "requests"))
     return who
 
 
@@ -241,6 +249,7 @@ class Tracking:
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
                     (b"x-process-time", f"{took:.4f}".encode()),
+                    *scope.get(ADDED, ()),
                 ]
                 logger.log(
                     DEBUG if scope["path"].startswith(WATCHERS) else INFO,
@@ -318,7 +327,7 @@ def _document(app: FastAPI) -> None:
         for operation in (operation for path in schema["paths"].values() for operation in path.values()):
             always = [400] if "requestBody" in operation else []
             if "security" in operation:
-                always += [401, 403]
+                always += [401, 403, 429]
             operation["responses"].pop("422", None)
             for status, response in problems(*always).items():
                 operation["responses"].setdefault(str(status), response)

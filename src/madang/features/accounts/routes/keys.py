@@ -13,10 +13,11 @@ from madang.features.accounts.routes.shared import Line
 from madang.features.accounts.service import keys
 from madang.features.accounts.service.desk import open_desk
 from madang.kernel.auth import SUPERVISING
-from madang.kernel.http import HouseDep, Page, ReadTx, Strict, Who, Whole, key_permissions, problems
+from madang.kernel.http import NUMBER, HouseDep, Page, ReadTx, Strict, Who, key_permissions, problems
 
 router = APIRouter(prefix="/users/me/keys", tags=["users"])
 
+type Days = Annotated[int, Field(ge=1, le=3650), NUMBER]
 type Permission = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -27,7 +28,7 @@ class KeyBody(Strict):
     permissions: list[Permission] = Field(
         min_length=1, max_length=200, description="From `GET /users/me/keys/permissions`, such as `chat:write`."
     )
-    expires_in_days: Annotated[Whole, Field(ge=1, le=3650)] | None = None
+    expires_in_days: Days | None = None
 
 
 class NewKey(BaseModel):
