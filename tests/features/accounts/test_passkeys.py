@@ -152,7 +152,7 @@ async def test_registration_for_another_site_or_moment(
         {"challenge": b64(b"guess")},
         {"signature": b"tampered"},
         {"signature": b""},
-        {"user_handle": new_id().bytes},
+        {"user_handle": bytes(16)},
         {"user_handle": b""},
     ],
     ids=str,

@@ -25,9 +25,7 @@ def permit_entry(row: AccountRow) -> None:
         raise Forbidden("account_disabled", "This account is disabled. Ask the person who runs this server.")
     if row.deletion_at is not None:
         own = row.deletion_by == row.id
-        how = (
-            "Restore it with POST /api/v1/auth/restore" if own else "Ask the person who runs this server to keep it"
-        )
+        how = "Restore it with POST /api/v1/auth/restore" if own else "Ask the person who runs this server to keep it"
         detail = f"This account will be deleted on {row.deletion_at:%Y-%m-%d}. {how}, or let it go."
         raise Forbidden("account_leaving", detail, deletion_at=row.deletion_at.isoformat(), can_restore=own)
 
