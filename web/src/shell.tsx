@@ -2,6 +2,8 @@ import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-route
 import { type ReactNode, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { SessionList } from "@/features/chat/public";
+import { useMemberships } from "@/features/organisations/public";
+import { auth } from "@/kernel/auth";
 import { connection } from "@/kernel/connection";
 import { useStore } from "@/kernel/store";
 import { cx, Dialog, Icon, IconButton, type IconName, Mark } from "@/kernel/ui";
@@ -128,14 +130,28 @@ function Rail({ current, path, action }: { current: string | null; path: string;
       />
       <div className="border-t border-line p-3">
         <Place to="/documents" icon="document" label={t("nav.documents")} path={path} />
-        <Place to="/settings" icon="settings" label={t("nav.settings")} path={path} />
+        <Consoles path={path} />
+        <Place to="/settings/{-$section}" icon="settings" label={t("nav.settings")} path={path} />
       </div>
     </>
   );
 }
 
-function Place({ to, icon, label, path }: { to: "/documents" | "/settings"; icon: IconName; label: string; path: string }) {
-  const here = path.startsWith(to);
+/** The consoles, for those who have something there. */
+function Consoles({ path }: { path: string }) {
+  const { t } = useTranslation();
+  const { data } = useMemberships();
+  const who = useStore(auth);
+  return (
+    <>
+      {data !== undefined && data.length > 0 && <Place to="/organisations" icon="organisation" label={t("nav.organisations")} path={path} />}
+      {who.state === "in" && who.user.role === "supervisor" && <Place to="/supervisor/{-$section}" icon="house" label={t("nav.supervisor")} path={path} />}
+    </>
+  );
+}
+
+function Place({ to, icon, label, path }: { to: "/documents" | "/organisations" | "/supervisor/{-$section}" | "/settings/{-$section}"; icon: IconName; label: string; path: string }) {
+  const here = path.startsWith(to.replace("/{-$section}", ""));
   return (
     <Link to={to} aria-current={here ? "page" : undefined} className={cx("flex h-10 items-center gap-3 rounded-md px-3 transition-colors", here ? "bg-accent-wash font-medium text-ink" : "text-ink-2 hover:bg-sunk hover:text-ink")}>
       <Icon name={icon} className={here ? "text-accent" : ""} />

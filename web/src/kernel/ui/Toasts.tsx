@@ -1,24 +1,25 @@
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { createStore, useStore } from "@/kernel/store";
-import { IconButton } from "./Button";
+import { Button, IconButton } from "./Button";
 import { cx } from "./classes";
 
 interface Toast {
   id: number;
   text: string;
   danger: boolean;
+  undo: (() => void) | undefined;
 }
 
 const toasts = createStore<readonly Toast[]>([]);
 let last = 0;
 
-/** Says something small that needs no answer; it leaves by itself. */
-export function toast(text: string, { danger = false } = {}): void {
+/** Says something small that needs no answer; it leaves by itself. What can be undone stays a little longer. */
+export function toast(text: string, { danger = false, undo }: { danger?: boolean; undo?: () => void } = {}): void {
   last += 1;
   const id = last;
-  toasts.set([...toasts.get().slice(-2), { id, text, danger }]);
-  setTimeout(() => dismiss(id), danger ? 9_000 : 5_000);
+  toasts.set([...toasts.get().slice(-2), { id, text, danger, undo }]);
+  setTimeout(() => dismiss(id), undo ? 12_000 : danger ? 9_000 : 5_000);
 }
 
 function dismiss(id: number): void {
@@ -39,6 +40,18 @@ export function Toasts() {
       {all.map((one) => (
         <div key={one.id} className={cx("pointer-events-auto flex max-w-form animate-rise items-center gap-2 rounded-md border bg-raised py-1 pr-1 pl-4 shadow-pop", one.danger ? "border-danger text-danger" : "border-line")}>
           <span className="py-1">{one.text}</span>
+          {one.undo && (
+            <Button
+              kind="quiet"
+              className="text-accent"
+              onClick={() => {
+                dismiss(one.id);
+                one.undo?.();
+              }}
+            >
+              {t("common.undo")}
+            </Button>
+          )}
           <IconButton icon="close" size={16} label={t("common.close")} onClick={() => dismiss(one.id)} />
         </div>
       ))}

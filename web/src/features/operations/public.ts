@@ -1,0 +1,2 @@
+export { AuditLog } from "./AuditLog";
+export { Supervisor, SUPERVISOR_SECTIONS, type SupervisorSection } from "./Supervisor";

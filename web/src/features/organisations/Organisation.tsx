@@ -1,0 +1,170 @@
+import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+import { Problem } from "@/kernel/api/problem";
+import { auth } from "@/kernel/auth";
+import { useStore } from "@/kernel/store";
+import { Badge, Button, Empty, Failed, Note, Sections, Skeleton, SkeletonList } from "@/kernel/ui";
+import { type Permission, type Scope, useScope, useTurn } from "./api";
+import { Invites } from "./Invites";
+import { Members } from "./Members";
+import { Overview } from "./Overview";
+import { Places } from "./Places";
+import { may } from "./roles";
+import { Tree } from "./Tree";
+import { type Section, SECTIONS, type Ways } from "./ways";
+
+interface OrganisationProps {
+  id: string;
+  section: Section;
+  ways: Ways;
+  /** What the features above show of a scope, given by whoever composes the screens. */
+  spending: (scope: Scope) => ReactNode;
+  budgets: (scope: Scope) => ReactNode;
+  usage: (scope: Scope) => ReactNode;
+  audit: (scope: Scope) => ReactNode;
+}
+
+const NEEDED: Record<Section, Permission> = {
+  overview: "scope.read",
+  members: "members.read",
+  invites: "invites.manage",
+  places: "scope.read",
+  budgets: "budgets.read",
+  usage: "usage.read",
+  audit: "audit.read",
+};
+
+/** The console of an organisation, a partner or a class. */
+export function Organisation(props: OrganisationProps) {
+  const { t } = useTranslation();
+  const query = useScope(props.id);
+  if (query.data) return <Opened scope={query.data} {...props} />;
+  const unknown = query.error instanceof Problem && query.error.status === 404;
+  return (
+    <div className="h-full overflow-y-auto">
+      <div className="mx-auto flex w-full max-w-page flex-col gap-6 px-5 pt-8 md:pt-14">
+        {query.isPending && <Waiting />}
+        {query.isError && !unknown && <Failed title={t("organisations.failed")} error={query.error} onRetry={() => void query.refetch()} />}
+        {unknown && (
+          <Empty title={t("organisations.missing")} body={t("organisations.missingBody")}>
+            <Button kind="primary" onClick={props.ways.leave}>
+              {t("organisations.all")}
+            </Button>
+          </Empty>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Waiting() {
+  return (
+    <>
+      <Skeleton className="h-10 w-64" />
+      <SkeletonList rows={4} className="h-12" />
+    </>
+  );
+}
+
+function Opened({ scope, ...props }: { scope: Scope } & OrganisationProps) {
+  const { t } = useTranslation();
+  const { section, ways } = props;
+  const open = SECTIONS.filter((one) => may(scope, NEEDED[one]) && !(one === "places" && scope.kind === "class"));
+  return (
+    <div className="h-full overflow-y-auto">
+      <div className="mx-auto flex w-full max-w-console gap-10 px-5 pt-8 pb-24 md:pt-14">
+        <div className="hidden w-56 shrink-0 pt-1 lg:block">
+          <Tree current={scope} section={section} ways={ways} />
+        </div>
+        <div className="flex min-w-0 flex-1 flex-col gap-6">
+          <Heading scope={scope} ways={ways} />
+          <Sections label={t("organisations.sections")} current={section} sections={open.map((one) => [one, t(`organisations.section.${one}`)] as const)} link={(one, className, current, name) => ways.link(scope.id, one, className, current, name)} />
+          <Standing scope={scope} />
+          {may(scope, NEEDED[section]) ? <Content key={scope.id} scope={scope} {...props} /> : <Closed scope={scope} />}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Heading({ scope, ways }: { scope: Scope; ways: Ways }) {
+  const { t } = useTranslation();
+  return (
+    <header className="flex flex-col gap-1">
+      <Crumbs scope={scope} ways={ways} />
+      <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
+        <h1 className="text-2xl font-semibold">{scope.name}</h1>
+        <Badge>{t(`places.${scope.kind}`)}</Badge>
+        {scope.status === "suspended" && <Badge tone="bad">{t("places.suspended")}</Badge>}
+      </div>
+    </header>
+  );
+}
+
+/** The way up, where the tree is not shown beside. */
+function Crumbs({ scope, ways }: { scope: Scope; ways: Ways }) {
+  const { t } = useTranslation();
+  const above = scope.path.slice(0, -1);
+  return (
+    <nav aria-label={t("places.way")} className="text-sm text-ink-3">
+      <ol className="flex flex-wrap items-center gap-x-2">
+        <li>
+          <button type="button" onClick={ways.leave} className="rounded-sm hover:text-accent hover:underline hover:underline-offset-4">
+            {t("organisations.title")}
+          </button>
+        </li>
+        {above.map((id) => (
+          <Crumb key={id} id={id} ways={ways} />
+        ))}
+      </ol>
+    </nav>
+  );
+}
+
+function Crumb({ id, ways }: { id: string; ways: Ways }) {
+  const { data } = useScope(id);
+  if (!data) return null;
+  return (
+    <li className="flex gap-x-2 before:content-['/']">
+      {ways.link(id, "overview", "rounded-sm hover:text-accent hover:underline hover:underline-offset-4", false, data.name)}
+    </li>
+  );
+}
+
+/** Says when a scope is suspended, and offers the way back to those who may take it. */
+function Standing({ scope }: { scope: Scope }) {
+  const { t } = useTranslation();
+  const turn = useTurn();
+  if (scope.status === "active") return null;
+  return (
+    <Note tone="bad">
+      <span className="flex flex-wrap items-center justify-between gap-3">
+        {t("places.suspendedNote")}
+        {may(scope, "scope.suspend") && (
+          <Button busy={turn.isPending} onClick={() => turn.mutate({ id: scope.id, turn: "resume" })}>
+            {t("places.resume")}
+          </Button>
+        )}
+      </span>
+    </Note>
+  );
+}
+
+function Closed({ scope }: { scope: Scope }) {
+  const { t } = useTranslation();
+  return <Empty title={t("organisations.closed")} body={scope.status === "suspended" ? t("organisations.closedSuspended") : t("organisations.closedBody", { role: scope.my_role ? t(`roles.${scope.my_role}`) : "" })} />;
+}
+
+function Content({ scope, section, ways, spending, budgets, usage, audit }: { scope: Scope } & OrganisationProps) {
+  const who = useStore(auth);
+  const me = who.state === "in" ? who.user : null;
+  if (me === null) return null;
+  const isSupervisor = me.role === "supervisor";
+  if (section === "members") return <Members scope={scope} meId={me.id} isSupervisor={isSupervisor} />;
+  if (section === "invites") return <Invites scope={scope} isSupervisor={isSupervisor} />;
+  if (section === "places") return <Places scope={scope} ways={ways} />;
+  if (section === "budgets") return budgets(scope);
+  if (section === "usage") return usage(scope);
+  if (section === "audit") return audit(scope);
+  return <Overview scope={scope} ways={ways} spending={may(scope, "usage.read") ? spending(scope) : null} />;
+}

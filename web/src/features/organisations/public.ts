@@ -1,0 +1,6 @@
+export { type Scope, useFound, useMemberships, useOrganisations } from "./api";
+export { Organisation } from "./Organisation";
+export { Organisations } from "./Organisations";
+export { PlaceMenu, PlaceName } from "./Places";
+export { may } from "./roles";
+export { type Section, SECTIONS, type Ways } from "./ways";

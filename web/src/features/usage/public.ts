@@ -1,0 +1,3 @@
+export { Budgets } from "./Budgets";
+export { Spending } from "./Spending";
+export { Usage } from "./Usage";

@@ -1,0 +1,61 @@
+import { type ReactNode, type SyntheticEvent, useId } from "react";
+import { useTranslation } from "react-i18next";
+import { codeOf } from "@/kernel/api/problem";
+import { sayError } from "@/kernel/i18n";
+import { Button } from "./Button";
+import { Dialog } from "./Dialog";
+import { Icon } from "./Icon";
+
+interface FormDialogProps {
+  open: boolean;
+  title: string;
+  lead?: string;
+  submit: string;
+  busy: boolean;
+  /** What the server refused with, if it did. */
+  error: unknown;
+  onSubmit: () => void;
+  onClose: () => void;
+  children: ReactNode;
+}
+
+/** A short form over the screen: Enter sends, Escape leaves, a refusal stands above the buttons. */
+export function FormDialog({ open, title, lead, submit, busy, error, onSubmit, onClose, children }: FormDialogProps) {
+  const { t } = useTranslation();
+  const id = useId();
+  const send = (event: SyntheticEvent) => {
+    event.preventDefault();
+    onSubmit();
+  };
+  return (
+    <Dialog open={open} onClose={onClose} labelledBy={id} className="max-h-[calc(100dvh-32px)] w-[calc(100%-32px)] max-w-form animate-rise overflow-y-auto rounded-lg border border-line bg-raised shadow-pop">
+      <form noValidate onSubmit={send} className="flex flex-col gap-4 p-6">
+        <div>
+          <h2 id={id} className="text-lg font-semibold">
+            {title}
+          </h2>
+          {lead !== undefined && <p className="mt-1 text-ink-2">{lead}</p>}
+        </div>
+        {children}
+        {error !== null && error !== undefined && <Refusal error={error} />}
+        <div className="mt-2 flex justify-end gap-2">
+          <Button kind="quiet" onClick={onClose}>
+            {t("common.cancel")}
+          </Button>
+          <Button type="submit" kind="primary" busy={busy}>
+            {submit}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function Refusal({ error }: { error: unknown }) {
+  return (
+    <p role="alert" className="flex items-start gap-2 rounded-md bg-danger-wash p-3 text-danger">
+      <Icon name="warning" className="mt-0.5 shrink-0" />
+      {sayError(codeOf(error))}
+    </p>
+  );
+}
