@@ -65,6 +65,7 @@ async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
 async def empty(house: House) -> None:
     """A house that nobody has an account in."""
     async with house.db.transaction() as tx:
+        await tx.execute(text("DELETE FROM partner.scopes"))  # an organisation keeps its owner as long as it stands
         await tx.execute(text('DELETE FROM "user".accounts'))
 
 

@@ -74,6 +74,24 @@ class World:
         self.members[name, scope] = row
         return row
 
+    async def renew(self) -> None:
+        """Only two organisations, each with an owner, and eight people who belong nowhere but the first."""
+        self.scopes, self.people, self.members = {}, {}, {}
+        for name, kind in {
+            "a": "organisation",
+            "a.p": "partner",
+            "a.q": "partner",
+            "a.p.c": "class",
+            "b": "organisation",
+            "b.p": "partner",
+        }.items():
+            await self.scope(name, kind)
+        for number in range(8):
+            await self.somebody(f"person {number}")
+        await self.somebody("owner of b")
+        await self.member("person 0", "a", "owner")
+        await self.member("owner of b", "b", "owner")
+
     async def run(self, statement: str, **values: object) -> None:
         """Change the world behind everybody's back."""
         async with self.house.db.transaction() as tx:

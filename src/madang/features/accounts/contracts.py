@@ -105,6 +105,35 @@ GROUPS: Slot[ApplyGrants] = Slot("accounts.groups")
 """What is done with the grants of a sign-in at a provider; called in the transaction of the sign-in."""
 
 
+type IsExpected = Callable[[Tx, UUID, str], Awaitable[bool]]
+"""Whether an organisation (its id) expects somebody with that normal, verified address."""
+
+EXPECTED: Slot[IsExpected] = Slot("accounts.expected")
+"""Whom a provider that speaks for an organisation may bring in although it is closed to others."""
+
+type Welcome = Callable[[Tx, UUID, UUID, str], Awaitable[None]]
+"""Takes an account, the organisation that its provider speaks for, and the address that the provider vouches for."""
+
+WELCOME: Slot[Welcome] = Slot("accounts.welcome")
+"""What an organisation does when somebody signed in at its provider; called in the transaction of the sign-in."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBook:
+    """Another feature's codes, with which people may register where registration is by invitation.
+
+    `knows` takes a code and a normal e-mail address and says whether the code is one of its own; it raises a `Problem`
+    for one that is but is no good for that address now. `redeem` is called in the transaction that made the account.
+    """
+
+    knows: "Callable[[House, Tx, str, str], Awaitable[bool]]"
+    redeem: "Callable[[House, Tx, Account, str], Awaitable[None]]"
+
+
+REGISTRATION_CODES: Slot[CodeBook] = Slot("accounts.registration_codes")
+"""Codes beside the supervisors' own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invite:
     """A registration code's row; the code itself is known only to whom it was given."""

@@ -1,26 +1,40 @@
 """The door to accounts for other packages."""
 
 from madang.features.accounts.contracts import (
+    EXPECTED,
     EXPORT,
     GROUPS,
     MAY_LEAVE,
+    REGISTRATION_CODES,
+    WELCOME,
     Account,
     AccountDeleted,
     AccountRegistered,
+    CodeBook,
     ExportedFile,
     Grant,
 )
-from madang.features.accounts.service.lookup import account_by_email, account_names, account_of, accounts_named
+from madang.features.accounts.service.lookup import (
+    account_by_email,
+    account_names,
+    account_of,
+    accounts_named,
+    verified_email,
+)
 from madang.features.accounts.service.registration import display_name, normal_email
 from madang.features.accounts.service.throttle import Counter, attempt
 
 __all__ = [
+    "EXPECTED",
     "EXPORT",
     "GROUPS",
     "MAY_LEAVE",
+    "REGISTRATION_CODES",
+    "WELCOME",
     "Account",
     "AccountDeleted",
     "AccountRegistered",
+    "CodeBook",
     "Counter",
     "ExportedFile",
     "Grant",
@@ -31,4 +45,5 @@ __all__ = [
     "attempt",
     "display_name",
     "normal_email",
+    "verified_email",
 ]

@@ -9,9 +9,10 @@ from madang.kernel.module import Module, Offer
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from madang.features.accounts.public import Grant
+    from madang.features.accounts.public import Account, Grant
     from madang.kernel.db import Tx
     from madang.kernel.events import Reaction
+    from madang.kernel.house import House
     from madang.kernel.jobs import Schedule
 
 
@@ -39,10 +40,23 @@ class Organisations(Module):
         return SCHEDULES
 
     def offers(self) -> Sequence[Offer[object]]:
-        """The roles that a provider's groups give, and a word before an owner leaves the house."""
-        from madang.features.accounts.public import GROUPS, MAY_LEAVE
+        """What comes of signing in at a provider, a word before an owner leaves, and codes that let one register."""
+        from madang.features.accounts.public import (
+            EXPECTED,
+            GROUPS,
+            MAY_LEAVE,
+            REGISTRATION_CODES,
+            WELCOME,
+            CodeBook,
+        )
 
-        return (GROUPS.offer(_apply_grants), MAY_LEAVE.offer(_may_leave))
+        return (
+            GROUPS.offer(_apply_grants),
+            EXPECTED.offer(_is_expected),
+            WELCOME.offer(_welcome),
+            MAY_LEAVE.offer(_may_leave),
+            REGISTRATION_CODES.offer(CodeBook(_knows_code, _redeem_code)),
+        )
 
 
 async def _apply_grants(tx: "Tx", account_id: UUID, source: str, grants: "Sequence[Grant]") -> None:
@@ -51,7 +65,31 @@ async def _apply_grants(tx: "Tx", account_id: UUID, source: str, grants: "Sequen
     await apply_grants(tx, account_id, source, grants)
 
 
+async def _is_expected(tx: "Tx", organisation_id: UUID, email: str) -> bool:
+    from madang.features.organisations.service.scim.settling import is_expected
+
+    return await is_expected(tx, organisation_id, email)
+
+
+async def _welcome(tx: "Tx", account_id: UUID, organisation_id: UUID, email: str) -> None:
+    from madang.features.organisations.service.scim.settling import welcome
+
+    await welcome(tx, account_id, organisation_id, email)
+
+
 async def _may_leave(tx: "Tx", account_id: UUID) -> None:
     from madang.features.organisations.service.ownership import may_leave
 
     await may_leave(tx, account_id)
+
+
+async def _knows_code(house: "House", tx: "Tx", code: str, email: str) -> bool:
+    from madang.features.organisations.service.invites import knows
+
+    return await knows(house, tx, code, email)
+
+
+async def _redeem_code(house: "House", tx: "Tx", account: "Account", code: str) -> None:
+    from madang.features.organisations.service.invites import redeem
+
+    await redeem(house, tx, account, code)

@@ -5,7 +5,6 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import StrictBool
 
-from madang.features.accounts.access import eyes
 from madang.features.accounts.contracts import Language, Preferences, Theme
 from madang.features.accounts.routes.shared import Line, User, next_cursor, shown_user
 from madang.features.accounts.service import people
@@ -31,11 +30,10 @@ class UserBody(Strict):
 
 @router.get("/", responses=problems(401, 403))
 async def list_users(
-    house: HouseDep, who: Who, q: Line | None = None, cursor: UUID | None = None, limit: Limit = 50
+    tx: ReadTx, who: Who, q: Line | None = None, cursor: UUID | None = None, limit: Limit = 50
 ) -> Page[User]:
     """List people, for supervisors, the newest first; `q` searches names and e-mail addresses."""
-    async with house.db.transaction(eyes(who)) as tx:
-        found = await people.listed(tx, who, text=q, before=cursor, limit=limit + 1)
+    found = await people.listed(tx, who, text=q, before=cursor, limit=limit + 1)
     return Page(
         items=[shown_user(one) for one in found[:limit]], next_cursor=next_cursor([one.id for one in found], limit)
     )
@@ -55,10 +53,9 @@ async def put_preferences(tx: WriteTx, who: Who, body: PreferencesBody) -> Prefe
 
 
 @router.get("/{user_id:uuid}", responses=problems(401, 404))
-async def get_user(house: HouseDep, who: Who, user_id: UUID) -> User:
+async def get_user(tx: ReadTx, who: Who, user_id: UUID) -> User:
     """Show oneself, or anybody to a supervisor."""
-    async with house.db.transaction(eyes(who)) as tx:
-        return shown_user(await people.get(tx, who, user_id))
+    return shown_user(await people.get(tx, who, user_id))
 
 
 @router.put("/{user_id:uuid}", responses=problems(401, 403, 404, 409))

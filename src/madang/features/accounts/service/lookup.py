@@ -35,3 +35,9 @@ async def accounts_named(tx: Tx, words: str, limit: int) -> Sequence[UUID]:
     found = [func.strpos(func.lower(field), func.lower(words)) > 0 for field in (AccountRow.email, AccountRow.name)]
     query = select(AccountRow.id).where(or_(*found), AccountRow.deleted_at.is_(None)).limit(limit)
     return (await tx.scalars(query)).all()
+
+
+async def verified_email(tx: Tx, account_id: UUID) -> str | None:
+    """The account's address if it is proved to be theirs, else None."""
+    query = select(AccountRow.email).where(AccountRow.id == account_id, AccountRow.email_verified_at.is_not(None))
+    return await tx.scalar(query.where(AccountRow.deleted_at.is_(None)))

@@ -9,7 +9,14 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from madang.features.accounts import settings
-from madang.features.accounts.contracts import Account, AccountRegistered, ProviderLabel, Setup
+from madang.features.accounts.contracts import (
+    REGISTRATION_CODES,
+    Account,
+    AccountRegistered,
+    CodeBook,
+    ProviderLabel,
+    Setup,
+)
 from madang.features.accounts.service import invites, passwords, people, throttle
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow
@@ -55,46 +62,56 @@ async def register(house: House, wanted: Application, address: str) -> Account:
     """Make an account; the first one becomes the supervisor, whoever comes at the same time.
 
     Raises `Forbidden` (registration_closed, invite_required, invite_invalid), `Invalid` for the e-mail address or the
-    password, `Conflict` (email_taken) and `TooMany`. Where only invited people register, nobody else learns which
-    addresses are taken; where anybody may, failures from one address are counted and slowed down.
+    password, `Conflict` (email_taken), `TooMany`, and what a book of codes says of a code that is over. Where only
+    invited people register, nobody else learns which addresses are taken; where anybody may, failures from one address
+    are counted and slowed down.
     """
     email = normal_email(wanted.email)
     password = passwords.accept(wanted.password, email, wanted.name)
     async with throttle.attempt(house, throttle.counters(address)):
         async with house.db.transaction() as tx:
             if not await _is_empty(tx):
-                await _permit(tx, wanted.invite_code, spend=False)
+                await _permit(house, tx, wanted.invite_code, email, spend=False)
         hashing = (await house.resource(open_desk)).hashing
         password_hash = await hashing.hash(password)
         async with house.db.transaction() as tx:
-            return await _found_or_join(tx, wanted, email, password_hash)
+            return await _found_or_join(house, tx, wanted, email, password_hash)
 
 
-async def _found_or_join(tx: Tx, wanted: Application, email: str, password_hash: str) -> Account:
+async def _found_or_join(house: House, tx: Tx, wanted: Application, email: str, password_hash: str) -> Account:
     await people.lock_founding(tx)
     is_founder = await _is_empty(tx)
-    if not is_founder:
-        await _permit(tx, wanted.invite_code, spend=True)
+    code = None if is_founder else wanted.invite_code
+    book = None if is_founder else await _permit(house, tx, code, email, spend=True)
     made = await _insert(tx, email, wanted.name.strip(), password_hash, is_supervisor=is_founder)
     if made is None:
         raise Conflict("email_taken", "There is an account with this e-mail address. Sign in, or use another one.")
+    if book is not None and code:
+        await book.redeem(house, tx, made, code)
     return made
 
 
-async def _permit(tx: Tx, invite_code: str | None, *, spend: bool) -> None:
-    """Whether the house takes people now, and this one; an invite is used up only when it is spent."""
+async def _permit(house: House, tx: Tx, invite_code: str | None, email: str, *, spend: bool) -> CodeBook | None:
+    """Whether the house takes people now, and this one; an invite is used up only when it is spent.
+
+    A code of another feature's is given back with its book, which is to redeem it.
+    """
     mode = settings.load().registration
     if mode == "closed":
         raise Forbidden("registration_closed", "Nobody can register here. Ask the person who runs this server.")
     if mode == "open" and not invite_code:
-        return
+        return None
     if not invite_code:
         detail = "Only invited people can register here. Ask the person who runs this server for an invite code."
         raise Forbidden("invite_required", detail)
+    for book in house.offers.all(REGISTRATION_CODES):
+        if await book.knows(house, tx, invite_code, email):
+            return book
     if spend:
         await invites.redeem(tx, invite_code)
     else:
         await invites.require(tx, invite_code)
+    return None
 
 
 async def join(tx: Tx, email: str, name: str, *, verified: bool) -> Account:

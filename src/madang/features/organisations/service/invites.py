@@ -166,11 +166,15 @@ def guesses(address: str) -> list[Counter]:
     return [Counter(f"invites {address}", settings.load().invite_attempts)]
 
 
-async def require(house: House, tx: Tx, code: str, email: str) -> None:
-    """Whether somebody with that address could redeem the code now; raises as `redeem` does."""
-    row, _ = await _find(house, tx, code)
+async def knows(house: House, tx: Tx, code: str, email: str) -> bool:
+    """Whether there is such a code; raises as `redeem` does when somebody with that address could not use it now."""
+    try:
+        row, _ = await _find(house, tx, code)
+    except NotFound:
+        return False
     _for_them(row, email)
     await _still_good(tx, row)
+    return True
 
 
 async def redeem(house: House, tx: Tx, account: Account, code: str) -> UUID:
