@@ -1,7 +1,9 @@
 """`madang admin`, typed as an operator types it."""
 
+import asyncio
 import json
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -9,6 +11,7 @@ from madang.features.accounts.cli import admin
 from madang.kernel import settings as kernel_settings
 from madang.kernel.house import House
 from tests.features.accounts.conftest import PASSWORD
+from tests.features.accounts.guarding import Protected, first_step
 
 
 @pytest.fixture
@@ -49,6 +52,17 @@ def test_what_cannot_be_done_says_why(words: tuple[str, ...], told: str, typed) 
     done = typed(*words)
     assert done.exit_code == 1
     assert told in done.output
+
+
+async def test_reset_the_second_factor_of_who_lost_it(typed, api: httpx.AsyncClient, guarded: Protected) -> None:
+    await first_step(api, guarded.person.email)
+    done = await asyncio.to_thread(typed, "reset-second-factor", guarded.person.email.upper(), "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["id"] == str(guarded.person.id)
+    signed = await api.post("/api/v1/auth/login", json={"email": guarded.person.email, "password": PASSWORD})
+    assert signed.status_code == 200
+    nobody = await asyncio.to_thread(typed, "reset-second-factor", "nobody@example.org")
+    assert (nobody.exit_code, "no account" in nobody.output) == (1, True)
 
 
 def test_an_invite_is_shown_once(typed) -> None:
