@@ -22,6 +22,7 @@ type Permission = Literal[
     "budgets.manage",
     "usage.read",
     "audit.read",
+    "provisioning.manage",
 ]
 
 RANK: dict[Role, int] = {"student": 1, "instructor": 2, "manager": 3, "admin": 4, "owner": 5}
@@ -43,8 +44,8 @@ _MANAGING: frozenset[Permission] = frozenset(
 )
 MANAGER: frozenset[Permission] = INSTRUCTOR | _MANAGING
 DELETION: frozenset[Permission] = frozenset({"scope.delete"})
-_SPENDING: frozenset[Permission] = frozenset({"budgets.manage"})
-ADMIN: frozenset[Permission] = MANAGER | DELETION | _SPENDING
+_RUNNING: frozenset[Permission] = frozenset({"budgets.manage", "provisioning.manage"})
+ADMIN: frozenset[Permission] = MANAGER | DELETION | _RUNNING
 _TRANSFER: frozenset[Permission] = frozenset({"scope.transfer"})
 OWNER: frozenset[Permission] = ADMIN | _TRANSFER
 
@@ -99,6 +100,18 @@ class Scope:
     permissions: frozenset[Permission]
     created_at: datetime
     deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A scope as the operator lists it; `depth` is 0 for an organisation."""
+
+    id: UUID
+    kind: Kind
+    name: str
+    depth: int
+    status: Status
+    member_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,3 +209,25 @@ class ScopeDeleted:
     name: ClassVar[str] = "organisations.scope_deleted"
     scope_id: UUID
     scope_path: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScimToken:
+    """What lets another system manage people here; the token itself is known only to it."""
+
+    id: UUID
+    name: str
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ScimGroup:
+    """A group that another system named, and the role that its members have in a scope, if it gives any."""
+
+    id: UUID
+    display_name: str
+    member_count: int
+    scope_id: UUID | None
+    role: Role | None

@@ -7,6 +7,7 @@ from uuid import UUID
 from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
+    import click
     from fastapi import APIRouter
 
     from madang.features.accounts.public import Account, Grant
@@ -38,6 +39,12 @@ class Organisations(Module):
         from madang.features.organisations.jobs import SCHEDULES
 
         return SCHEDULES
+
+    def cli(self) -> "Sequence[click.Command]":
+        """`madang organisations`."""
+        from madang.features.organisations.cli import organisations
+
+        return (organisations,)
 
     def offers(self) -> Sequence[Offer[object]]:
         """What comes of signing in at a provider, a word before an owner leaves, and codes that let one register."""

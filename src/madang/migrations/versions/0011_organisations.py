@@ -128,7 +128,8 @@ FUNCTIONS = (
     ),
     f"""
     CREATE FUNCTION supervisor.is_supervisor() RETURNS boolean LANGUAGE sql STABLE {DEFINER} AS
-    $$ SELECT coalesce(supervisor.supervises(supervisor.scope_account()), false) $$
+    $$ SELECT coalesce(current_setting('madang.plain', true), '') <> 'yes'
+        AND coalesce(supervisor.supervises(supervisor.scope_account()), false) $$
     """,
     """
     CREATE FUNCTION partner.rank(role text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
@@ -332,6 +333,7 @@ def _policy(table: str, name: str, command: str, *, using: str = "", check: str 
 SEEN, AUDITED = _within("student", living=False), _within("manager", living=False, path="scope_path")
 ADDED = f"(parent_id IS NOT NULL AND {_within('manager')})"
 MET = f"({OWN} OR {_within('instructor', living=False)})"
+AS_ONESELF = f"current_setting('madang.account', true) = '{HOUSE}' OR actor_id = supervisor.scope_account()"
 POLICIES = (
     _policy("partner.scopes", "scopes_read", "SELECT", using=SEEN),
     _policy("partner.scopes", "scopes_add", "INSERT", check=ADDED),
@@ -347,7 +349,7 @@ POLICIES = (
     ),
     _policy("partner.invites", "invites_all", "ALL", using=_within("manager"), check=MAY_GRANT),
     _policy("supervisor.audit", "audit_read", "SELECT", using=AUDITED),
-    "CREATE POLICY audit_add ON supervisor.audit FOR INSERT WITH CHECK (true)",
+    f"CREATE POLICY audit_add ON supervisor.audit FOR INSERT WITH CHECK ({AS_ONESELF})",
     'CREATE POLICY accounts_supervisor ON "user".accounts FOR SELECT USING ((SELECT supervisor.is_supervisor()))',
     'CREATE POLICY logins_supervisor ON "user".logins FOR SELECT USING ((SELECT supervisor.is_supervisor()))',
 )
