@@ -66,6 +66,7 @@ async def empty(house: House) -> None:
     """A house that nobody has an account in."""
     async with house.db.transaction() as tx:
         await tx.execute(text("DELETE FROM partner.scopes"))  # an organisation keeps its owner as long as it stands
+        await tx.execute(text("DELETE FROM partner.scopes"))  # which keep their owners
         await tx.execute(text('DELETE FROM "user".accounts'))
 
 

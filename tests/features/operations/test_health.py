@@ -31,7 +31,9 @@ async def client_of(house: House) -> AsyncIterator[httpx.AsyncClient]:
 async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
     """An api in this process; what other tests counted and found is gone."""
     shared.take()
-    await house.valkey.delete(*(f"{house.settings.key_prefix}:{name}" for name in ("counts", "models", "models:look")))
+    await house.valkey.delete(
+        *(f"{house.settings.key_prefix}:{name}" for name in ("counts", "workers", "models", "models:look"))
+    )
     async with client_of(house) as client:
         yield client
 
