@@ -137,6 +137,9 @@ def belongings(live: Live, supervisor: str) -> dict[str, str]:
         document = person.post("/api/v1/documents/", files={"file": file}).json()["id"]
         invite = person.post("/api/v1/auth/invites", json={}).json()["id"]
         account = person.get("/api/v1/auth/me").json()["id"]
+        scope = person.post("/api/v1/organisations/", json={"name": "마당"}).json()["id"]
+        member = person.get(f"/api/v1/scopes/{scope}/members").json()["items"][0]["id"]
+        code = person.post(f"/api/v1/scopes/{scope}/invites", json={"role": "student"}).json()["code"]
     return {
         "session_id": session,
         "message_id": asked["message_id"],
@@ -144,5 +147,8 @@ def belongings(live: Live, supervisor: str) -> dict[str, str]:
         "document_id": document,
         "invite_id": invite,
         "user_id": account,
+        "scope_id": scope,
+        "member_id": member,
+        "code": code,
         "number": "1",
     }
