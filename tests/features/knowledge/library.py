@@ -30,7 +30,8 @@ class Embedder:
         self.texts = []
         self.away = False
 
-    async def __call__(self, house, texts, kind="query", model=None):
+    async def __call__(self, house, texts, kind="query", model=None, *, spender):
+        assert spender.account_id is not None
         if self.away:
             raise ModelUnreachable("test/hash", "it is switched off")
         if kind == "passage":

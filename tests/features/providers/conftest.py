@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from madang.features.providers import settings
 from madang.features.providers.settings import ProviderSettings
@@ -44,13 +45,8 @@ def configure(monkeypatch: pytest.MonkeyPatch, upstream: Standin) -> Configure:
 
 
 @pytest.fixture
-async def models_house(configure: Configure) -> AsyncIterator[House]:
-    """Database and Valkey are away: nothing here may need them."""
-    nowhere = Settings(
-        database_url="postgresql://nobody@127.0.0.1:1/nothing",
-        valkey_url="redis://127.0.0.1:1/0",
-        secret_key="0123456789abcdef0123456789abcdef",
-        environment="test",
-    )
-    async with open_house(nowhere, [], "test", lambda _: None) as house:
+async def models_house(configure: Configure, house_settings: Settings) -> AsyncIterator[House]:
+    """No module is installed; the database is there because every call is metered, Valkey is away."""
+    chosen = house_settings.model_copy(update={"valkey_url": SecretStr("redis://127.0.0.1:1/0")})
+    async with open_house(chosen, [], "test", lambda _: None) as house:
         yield house

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from madang.features.providers.public import Message, Usage
+from madang.features.usage.public import Spender
 from madang.kernel.auth import Principal
 from madang.kernel.errors import Invalid
 from madang.kernel.module import Slot
@@ -22,7 +23,8 @@ class Turn:
     """One turn of a conversation to be answered; the last of `messages` is the question.
 
     `agent` and `model` are names, None for the default. `document_ids` are what the person chose, empty for all of
-    theirs. `language` is "ko" or "en" if the person set one; otherwise the question decides.
+    theirs. `language` is "ko" or "en" if the person set one; otherwise the question decides. `scope_path` are the
+    scopes, from the organisation down, that the turn is charged to.
     """
 
     run_id: UUID
@@ -32,6 +34,12 @@ class Turn:
     model: str | None = None
     document_ids: Sequence[UUID] = ()
     language: str | None = None
+    scope_path: tuple[UUID, ...] = ()
+
+    @property
+    def spender(self) -> Spender:
+        """Who pays for the turn."""
+        return Spender(self.who.account_id, self.scope_path, self.run_id, self.agent)
 
 
 @dataclass(frozen=True, slots=True)

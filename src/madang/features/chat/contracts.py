@@ -17,12 +17,16 @@ DERIVED_TITLE = 60
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person asks, with whom and what they chose for it; None is the default."""
+    """What a person asks, with whom and what they chose for it; None is the default.
+
+    `scope_id` is whom a new session is charged to; a session that there is has its own.
+    """
 
     text: str
     document_ids: Sequence[UUID] = ()
     model: str | None = None
     agent: str | None = None
+    scope_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,25 @@ class SessionBusy(Conflict):
     def __init__(self, run_id: UUID) -> None:
         super().__init__(
             "session_busy", "Wait for the answer that is being written, or stop it first.", run_id=str(run_id)
+        )
+
+
+class PayerGone(Conflict):
+    """The session is charged to a scope that its person does not belong to any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "payer_gone",
+            "This conversation is charged to an organisation that you do not belong to any more. Begin a new one.",
+        )
+
+
+class PayerFixed(Conflict):
+    """A session is charged to what it was begun with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "payer_fixed", "This conversation is charged to something else. Begin a new one, or leave scope_id out."
         )
 
 

@@ -21,18 +21,22 @@ from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, Write
 
 router = APIRouter(prefix="/chat", tags=["chat"])
 
+ASKING = {"x-rate-limit": "questions"}
+"""Marks the routes that have a model answer: they are limited more tightly."""
+
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 """Makes a repeated request harmless: the same key with the same question is answered as the first was."""
 
 
 class SessionBody(BaseModel):
-    """A conversation. `active_run_id` is the answer that is being written, if any."""
+    """A conversation. `active_run_id` is the answer that is being written, if any; `scope_id` whom it is charged to."""
 
     id: UUID
     title: str
     model: str | None
     agent: str | None
     active_run_id: UUID | None
+    scope_id: UUID | None
     created_at: datetime
     updated_at: datetime
 
@@ -64,10 +68,17 @@ class MessageBody(BaseModel):
     created_at: datetime
 
 
+SCOPE = Field(
+    default=None,
+    description="What the conversation is charged to: an organisation, partner or class; your only one if unset.",
+)
+
+
 class NewSession(Strict):
     """A conversation to begin."""
 
     title: str | None = Field(default=None, max_length=LONGEST_TITLE)
+    scope_id: UUID | None = SCOPE
 
 
 class SessionChange(Strict):
@@ -95,6 +106,7 @@ class StreamingQuestion(Choices):
 
     question: str
     session_id: UUID | None = None
+    scope_id: UUID | None = SCOPE
 
 
 class AcceptedBody(BaseModel):
@@ -107,10 +119,10 @@ class AcceptedBody(BaseModel):
     session_id: UUID
 
 
-@router.post("/sessions/", status_code=201, responses=problems(401))
+@router.post("/sessions/", status_code=201, responses=problems(401, 403, 404))
 async def create_session(body: NewSession, tx: WriteTx, who: Who) -> SessionBody:
     """Begin a conversation."""
-    return _session(await service.create_session(tx, who, body.title))
+    return _session(await service.create_session(tx, who, body.title, body.scope_id))
 
 
 @router.get("/sessions/", responses=problems(400, 401))
@@ -178,7 +190,12 @@ async def get_messages(
     return Page(items=await _messages(tx, page), next_cursor=more)
 
 
-@router.post("/sessions/{session_id:uuid}/messages", status_code=202, responses=problems(401, 404, 409))
+@router.post(
+    "/sessions/{session_id:uuid}/messages",
+    status_code=202,
+    responses=problems(401, 403, 404, 409, 429),
+    openapi_extra=ASKING,
+)
 async def post_message(
     session_id: UUID, body: NewMessage, house: HouseDep, tx: WriteTx, who: Who, key: Key = None
 ) -> AcceptedBody:
@@ -188,7 +205,10 @@ async def post_message(
 
 
 @router.post(
-    "/sessions/{session_id:uuid}/messages/{message_id:uuid}/retry", status_code=202, responses=problems(401, 404, 409)
+    "/sessions/{session_id:uuid}/messages/{message_id:uuid}/retry",
+    status_code=202,
+    responses=problems(401, 403, 404, 409, 429),
+    openapi_extra=ASKING,
 )
 async def retry_message(session_id: UUID, message_id: UUID, house: HouseDep, tx: WriteTx, who: Who) -> AcceptedBody:
     """Have a question answered again; the new answer replaces the old one."""
@@ -203,14 +223,15 @@ async def retry_message(session_id: UUID, message_id: UUID, house: HouseDep, tx:
             "description": "The answer's events; see `GET /runs/{run_id:uuid}/events`.",
             "content": {"text/event-stream": {}},
         },
-        **problems(401, 404, 409),
+        **problems(401, 403, 404, 409, 429),
     },
+    openapi_extra=ASKING,
 )
 async def post_streaming(
     body: StreamingQuestion, house: HouseDep, tx: WriteTx, who: Who, key: Key = None
 ) -> StreamingResponse:
     """Ask a question and read its answer in the same response; hanging up does not stop it."""
-    question = Question(body.question, tuple(body.document_ids), body.model, body.agent)
+    question = Question(body.question, tuple(body.document_ids), body.model, body.agent, body.scope_id)
     accepted = await service.ask(house, tx, who, body.session_id, question, key)
     return StreamingResponse(
         event_stream(house, accepted.opening, 0),

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import delete, func, insert, select, update
 
 from madang.features.agents.public import agent_of
-from madang.features.chat.access import own_question, own_session
+from madang.features.chat.access import own_question, own_session, payer_of
 from madang.features.chat.contracts import (
     DERIVED_TITLE,
     LONGEST_TITLE,
@@ -20,8 +20,9 @@ from madang.features.chat.queries import history_of
 from madang.features.chat.settings import load
 from madang.features.chat.tables import MESSAGES, SESSIONS, ChatMessage, ChatSession
 from madang.features.knowledge.public import require_documents
-from madang.features.providers.public import Message, model_info
+from madang.features.providers.public import Message, model_info, price_of
 from madang.features.runs.public import RunEnded, RunRequest, RunResult, Status, cancel, is_active, results, start_run
+from madang.features.usage.public import Spender, limit_questions, require_budget
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.errors import Invalid
@@ -32,9 +33,14 @@ UNTITLED = "…"
 _STATUS: dict[Status, MessageStatus] = {"finished": "complete", "cancelled": "stopped", "failed": "failed"}
 
 
-async def create_session(tx: Tx, who: Principal, title: str | None) -> ChatSession:
-    """An empty session; without a title it takes one from its first question."""
-    session = ChatSession(account_id=who.account_id, title=clean_title(title) if title else UNTITLED)
+async def create_session(tx: Tx, who: Principal, title: str | None, scope_id: UUID | None = None) -> ChatSession:
+    """An empty session, charged to the scope; without a title it takes one from its first question.
+
+    Raises as `access.payer_of`.
+    """
+    await payer_of(tx, who, None, scope_id)
+    named = clean_title(title) if title else UNTITLED
+    session = ChatSession(account_id=who.account_id, title=named, scope_id=scope_id)
     tx.add(session)
     await tx.flush()
     await tx.refresh(session)
@@ -81,14 +87,15 @@ async def ask(
     """Store the question and order its answer, both with this transaction; without a session a new one is made.
 
     A question that comes again with the same `key` is not asked again. Raises `SessionNotFound`, `SessionBusy`,
-    `KeyReused`, `Invalid` (`question_empty`, `question_too_long`, `model_unknown`, `agent_unknown`) and NotFound
-    (`document_not_found`).
+    `KeyReused`, `Invalid` (`question_empty`, `question_too_long`, `model_unknown`, `agent_unknown`), NotFound
+    (`document_not_found`), what `access.payer_of` raises, and TooMany (`budget_exhausted`, `rate_limited`).
     """
     await _check(house, tx, who, question)
     if key is not None and (earlier := await _asked_before(tx, who, question, key)) is not None:
         return earlier
     session = None if session_id is None else await own_session(tx, who, session_id, lock=True)
     await _refuse_busy(tx, session)
+    payer = await _afford(house, tx, who, session, question)
     history = [] if session is None else await history_of(tx, session.id, before=None, limit=load().history_messages)
     asked = ChatMessage(
         id=new_id(),
@@ -100,7 +107,7 @@ async def ask(
         request=_choices(question),
         idempotency_key=key,
     )
-    accepted = await _order(tx, who, question, asked.session_id, asked.id, history)
+    accepted = await _order(tx, who, question, (asked.session_id, asked.id), history, payer)
     await _store(tx, who, session, question, asked, accepted)
     return accepted
 
@@ -112,8 +119,9 @@ async def ask_again(house: House, tx: Tx, who: Principal, session_id: UUID, mess
     asked = await own_question(tx, who, session_id, message_id)
     question = msgspec.convert({"text": asked.text, **(asked.request or {})}, Question)
     await _check(house, tx, who, question)
+    payer = await _afford(house, tx, who, session, question)
     history = await history_of(tx, session_id, before=message_id, limit=load().history_messages)
-    accepted = await _order(tx, who, question, session_id, message_id, history)
+    accepted = await _order(tx, who, question, (session_id, message_id), history, payer)
     await tx.execute(
         update(ChatMessage)
         .where(ChatMessage.reply_to == message_id, ChatMessage.superseded_at.is_(None))
@@ -135,6 +143,16 @@ async def _check(house: House, tx: Tx, who: Principal, question: Question) -> No
     model_info(house, question.model)
     agent_of(house, question.agent)
     await require_documents(tx, who, question.document_ids)
+
+
+async def _afford(
+    house: House, tx: Tx, who: Principal, session: ChatSession | None, question: Question
+) -> tuple[UUID, ...]:
+    """Who pays for the answer, when they may ask now and can."""
+    payer = await payer_of(tx, who, session, question.scope_id)
+    await limit_questions(house, payer)
+    await require_budget(house, tx, Spender(who.account_id, payer), lambda: price_of(house, question.model))
+    return payer
 
 
 def _choices(question: Question) -> dict[str, object]:
@@ -168,8 +186,14 @@ async def _refuse_busy(tx: Tx, session: ChatSession | None) -> None:
 
 
 async def _order(
-    tx: Tx, who: Principal, question: Question, session_id: UUID, message_id: UUID, history: list[tuple[str, str]]
+    tx: Tx,
+    who: Principal,
+    question: Question,
+    ids: tuple[UUID, UUID],
+    history: list[tuple[str, str]],
+    payer: tuple[UUID, ...],
 ) -> Accepted:
+    session_id, message_id = ids
     answer_id = new_id()
     labels = {"session_id": str(session_id), "message_id": str(message_id), "answer_id": str(answer_id)}
     said = [Message("user" if role == "user" else "assistant", text) for role, text in history]
@@ -179,6 +203,7 @@ async def _order(
         model=question.model,
         document_ids=question.document_ids,
         labels=labels,
+        scope_path=payer,
     )
     return Accepted(session_id, message_id, answer_id, await start_run(tx, who, request))
 
@@ -209,6 +234,7 @@ async def _store(
             "model": question.model,
             "agent": question.agent,
             "active_run_id": accepted.run_id,
+            "scope_id": question.scope_id,
         }
         await tx.execute(insert(SESSIONS), row)
     else:

@@ -22,6 +22,7 @@ class ChatSession(Row):
     model: Mapped[str | None]
     agent: Mapped[str | None]
     active_run_id: Mapped[UUID | None]
+    scope_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = created_at_column()
     updated_at: Mapped[datetime] = created_at_column()
 

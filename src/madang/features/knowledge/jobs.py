@@ -11,7 +11,7 @@ from madang.kernel.jobs import Job
 async def give_up(house: House, job: IngestDocument, error: str) -> None:
     """Say on the document that it could not be made searchable, when the last attempt has failed."""
     code, _, detail = error.partition(": ")
-    if code.startswith("model_"):
+    if code.startswith("model_") or code == "budget_exhausted":
         await fail(house, job, code, detail)
     else:
         await fail(house, job, "ingest_failed")

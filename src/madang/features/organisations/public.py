@@ -10,6 +10,7 @@ from madang.features.organisations.contracts import (
     ScopeDeleted,
     ScopeSuspended,
 )
+from madang.features.organisations.queries import scope_names
 
 __all__ = [
     "MemberJoined",
@@ -21,4 +22,5 @@ __all__ = [
     "ScopeSuspended",
     "chain_of",
     "permit",
+    "scope_names",
 ]

@@ -127,3 +127,9 @@ async def invites(tx: Tx, scope_id: UUID, *, pending: bool, after: UUID | None, 
             InviteRow.used_count < InviteRow.max_uses,
         )
     return (await tx.scalars(wanted)).all()
+
+
+async def scope_names(tx: Tx, scope_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """What those of the scopes are called that the caller may see."""
+    rows = await tx.execute(select(ScopeRow.id, ScopeRow.name).where(ScopeRow.id.in_(scope_ids)))
+    return {row.id: row.name for row in rows}

@@ -52,6 +52,7 @@ class Usage:
     """What an answer took. `cost_micros` is in millionths of a US dollar, None when the price is not known.
 
     `estimated` says that the tokens are our guess by length, because the model's server did not count them.
+    `cached_tokens` are those of the input that the server had in its cache.
     """
 
     model: str
@@ -59,6 +60,7 @@ class Usage:
     output_tokens: int
     cost_micros: int | None
     estimated: bool = False
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class ChatChunk:
 class ModelInfo:
     """A model as people choose it. Prices are micro-USD per 1,000,000 tokens, None when not known.
 
+    `cached_price` is that of input which the server had in its cache, None when it is not cheaper.
+
     `available` says whether this installation is set up to reach it, not whether its server answers now.
     """
 
@@ -100,6 +104,7 @@ class ModelInfo:
     output_price: int | None
     built_in: bool
     available: bool
+    cached_price: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from madang.features.providers import settings as provider_settings
 from madang.features.providers.contracts import (
     ChatChunk,
     ChatRequest,
@@ -22,12 +23,14 @@ from madang.features.providers.contracts import (
     Usage,
 )
 from madang.features.providers.service.models import (
+    chat_route,
     default_embedding_model,
     default_model,
     list_models,
     model_info,
 )
 from madang.features.providers.service.tokens import estimate_tokens, estimate_usage
+from madang.features.usage.public import HOUSE_SPENDS, Price, Spender
 
 
 def _late(function: str) -> Callable[..., Any]:
@@ -80,8 +83,14 @@ __all__ = [
     "estimate_usage",
     "list_models",
     "model_info",
+    "price_of",
     "stream_chat",
 ]
+
+
+def price_of(house: "House", model: str | None) -> Price | None:
+    """What a chat model's calls are charged; None when nobody knows. Raises `ModelUnknown` and `ModelUnreachable`."""
+    return chat_route(provider_settings.load(), model).price
 
 
 def chat_model(
@@ -91,8 +100,9 @@ def chat_model(
     temperature: float | None = None,
     max_tokens: int | None = None,
     stop: Sequence[str] = (),
+    spender: Spender = HOUSE_SPENDS,
 ) -> "BaseChatModel":
-    """A LangChain chat model over the same path, for agents built with LangChain.
+    """A LangChain chat model over the same path, for agents built with LangChain; `spender` pays for its calls.
 
     Raises `ModelUnknown`.
     """
@@ -102,5 +112,6 @@ def chat_model(
         temperature=temperature,
         max_tokens=max_tokens,
         stop_at=tuple(stop),
+        spender=spender,
     )
     return built

@@ -3,10 +3,20 @@
 from functools import cache
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 OPENAI_URL = "https://api.openai.com/v1"
+
+
+class ModelPrice(BaseModel):
+    """Millionths of a dollar for a million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: int = Field(ge=0, le=10**12)
+    output: int = Field(default=0, ge=0, le=10**12)
+    cached: int | None = Field(default=None, ge=0, le=10**12)
 
 
 class ProviderSettings(BaseSettings):
@@ -37,6 +47,11 @@ class ProviderSettings(BaseSettings):
         default=None,
         description="The model that embeds documents and questions, as `provider/model`; the built-in "
         "`local/multilingual-e5-small` if not given.",
+    )
+    model_prices: dict[str, ModelPrice] = Field(
+        default={},
+        description="Prices that are not known here, or other ones, in millionths of a dollar for a million tokens: "
+        '`{"openai/my-model": {"input": 150000, "output": 600000, "cached": 75000}}`.',
     )
     local_models_url: str | None = Field(
         default=None, description="Where the built-in language model is served; `madang up` sets it."

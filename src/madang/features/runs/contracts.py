@@ -60,7 +60,10 @@ PERFORM = JobKind("runs.perform", RunOrder)
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A turn to be answered. `labels` are ids that readers find in `run.queued` and that come back in `RunEnded`."""
+    """A turn to be answered. `labels` are ids that readers find in `run.queued` and that come back in `RunEnded`.
+
+    `scope_path` are the scopes, from the organisation down, that every attempt is charged to.
+    """
 
     messages: Sequence[Message]
     agent: str | None = None
@@ -68,6 +71,7 @@ class RunRequest:
     document_ids: Sequence[UUID] = ()
     language: str | None = None
     labels: Mapping[str, str] | None = None
+    scope_path: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,56 @@
 """What usage plugs in."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
-from madang.kernel.module import Module
+from madang.kernel.auth import LIMITER
+from madang.kernel.module import Module, Offer
+
+if TYPE_CHECKING:
+    import click
+    from fastapi import APIRouter
+
+    from madang.kernel.auth import Principal
+    from madang.kernel.events import Reaction
+    from madang.kernel.house import House
+    from madang.kernel.jobs import Schedule
 
 
 class Usage(Module):
     """What models cost, who pays, and how much they may spend."""
 
     name: ClassVar[str] = "usage"
+
+    def routes(self) -> "Sequence[APIRouter]":
+        """`/usage`, `/budgets` and one's own under `/users/me`."""
+        from madang.features.usage.routes import ROUTERS
+
+        return ROUTERS
+
+    def reactions(self) -> "Sequence[Reaction]":
+        """Lets go of budgets whose subject is gone, and tells people what a budget has reached."""
+        from madang.features.usage.reactions import REACTIONS
+
+        return REACTIONS
+
+    def schedules(self) -> "Sequence[Schedule]":
+        """Books what dead workers had reserved, and opens and drops months."""
+        from madang.features.usage.jobs import SCHEDULES
+
+        return SCHEDULES
+
+    def cli(self) -> "Sequence[click.Command]":
+        """`madang usage` and `madang budgets`."""
+        from madang.features.usage.cli import budgets, usage
+
+        return (usage, budgets)
+
+    def offers(self) -> Sequence[Offer[object]]:
+        """How often an account may ask."""
+        return (LIMITER.offer(_limit),)
+
+
+async def _limit(house: "House", who: "Principal", policy: str) -> list[tuple[bytes, bytes]]:
+    from madang.features.usage.service.rates import limit_request
+
+    return await limit_request(house, who, policy)

@@ -95,6 +95,7 @@ async def _find(context: AgentContext, query: str) -> list[Passage]:
         query,
         limit=agent_settings.load().passages,
         document_ids=list(context.turn.document_ids) or None,
+        spender=context.turn.spender,
     )
 
 

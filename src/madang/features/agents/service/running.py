@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -55,7 +55,7 @@ async def run_agent(house: "House", turn: Turn, emit: Emitter, *, resume: bool) 
     thread_id = str(turn.run_id)
     config: RunnableConfig = {"configurable": {"thread_id": thread_id}, "recursion_limit": MOST_STEPS}
     record = Record(emit)
-    context = AgentContext(house, turn.who, turn, record)
+    context = AgentContext(house, turn.who, replace(turn, agent=spec.name), record)
     crew.saver.open_thread(thread_id, resume=resume)
     finished = False
     try:

@@ -38,7 +38,7 @@ async def ask(context: AgentContext, request: ChatRequest) -> AsyncGenerator[Asy
     heard = Heard()
     stopped = False
     try:
-        async with aclosing(stream_chat(context.house, request)) as chunks:
+        async with aclosing(stream_chat(context.house, request, context.turn.spender)) as chunks:
             yield _listen(context, chunks, heard)
     except asyncio.CancelledError:
         stopped = True

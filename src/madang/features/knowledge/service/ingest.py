@@ -27,7 +27,9 @@ from madang.features.knowledge.service.reading import ERRORS, UnreadableError, r
 from madang.features.knowledge.service.vectors import PgVectors
 from madang.features.knowledge.settings import load
 from madang.features.knowledge.tables import Document, DocumentChunk, DocumentPage, VectorRow
+from madang.features.organisations.public import chain_of
 from madang.features.providers.public import embed
+from madang.features.usage.public import BudgetExhausted, ModelUnpriced, Spender
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.errors import NotFound
@@ -56,7 +58,7 @@ class Work:
 
 
 async def ingest(house: House, job: IngestDocument) -> None:
-    """Take the document from wherever it stands to `ready`, or to `failed` when it cannot be read.
+    """Take the document from wherever it stands to `ready`, or to `failed` when it cannot be read or paid for.
 
     Raises Problem when the embedding model is away: the job is to be tried again.
     """
@@ -74,6 +76,8 @@ async def ingest(house: House, job: IngestDocument) -> None:
         return
     except UnreadableError as error:
         await fail(house, job, error.code)
+    except (BudgetExhausted, ModelUnpriced) as error:
+        await fail(house, job, error.code, error.detail)
 
 
 async def fail(house: House, job: IngestDocument, code: str, message: str | None = None) -> None:
@@ -153,12 +157,19 @@ def _chunk_row(document: Document, chunk: Chunk) -> dict[str, object]:
     }
 
 
+async def spender_of(work: Work) -> Spender:
+    """Whoever uploaded the document pays for it."""
+    async with work.house.db.transaction(work.who) as tx:
+        return Spender(work.who.account_id, await chain_of(tx, work.who.account_id, None))
+
+
 async def embed_chunks(work: Work) -> None:
     """Embed what has no vector yet in the collection of today's model, never the same text twice."""
-    probe = await embed(work.house, ["?"], kind="query")
+    spender = await spender_of(work)
+    probe = await embed(work.house, ["?"], kind="query", spender=spender)
     collection = Collection(probe.model, probe.dimension)
     while pending := await _pending(work, collection):
-        batch = await embed(work.house, [text for _, _, text in pending], kind="passage")
+        batch = await embed(work.house, [text for _, _, text in pending], kind="passage", spender=spender)
         if batch.model != collection.model or batch.dimension != collection.dimension:
             raise RuntimeError("the embedding model changed while a document was being embedded")
         items = [

@@ -9,7 +9,9 @@ from uuid import UUID
 from madang.features.knowledge.contracts import Collection, Passage
 from madang.features.knowledge.queries import HYBRID, Found, Question, Weights, hybrid
 from madang.features.knowledge.service.language import grams, is_korean, words
+from madang.features.organisations.public import chain_of
 from madang.features.providers.public import embed
+from madang.features.usage.public import HOUSE_SPENDS, Spender
 from madang.kernel import log
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
@@ -35,10 +37,16 @@ SAID = (10.0, 10.0, -8.9)
 
 
 async def find(
-    house: House, who: Principal, query: str, *, limit: int = 5, document_ids: Sequence[UUID] | None = None
+    house: House,
+    who: Principal,
+    query: str,
+    *,
+    limit: int = 5,
+    document_ids: Sequence[UUID] | None = None,
+    spender: Spender | None = None,
 ) -> list[Passage]:
-    """`search` in a transaction of its own, opened when the query has been embedded."""
-    question = await ask(house, query)
+    """`search` in a transaction of its own, opened when the query has been embedded; `spender` pays for that."""
+    question = await ask(house, query, spender or Spender(who.account_id))
     async with house.db.transaction(who) as tx:
         return await answer(tx, who, question, limit=limit, document_ids=document_ids)
 
@@ -52,7 +60,8 @@ async def search(
     not say it. Searches by keywords alone while the embedding model is away. Embeds the query while `tx` is open;
     `find` does not.
     """
-    return await answer(tx, who, await ask(house, query), limit=limit, document_ids=document_ids)
+    question = await ask(house, query, Spender(who.account_id, await chain_of(tx, who.account_id, None)))
+    return await answer(tx, who, question, limit=limit, document_ids=document_ids)
 
 
 async def answer(
@@ -69,17 +78,17 @@ async def answer(
     return scored(found, question)
 
 
-async def ask(house: House, query: str) -> Question:
+async def ask(house: House, query: str, spender: Spender = HOUSE_SPENDS) -> Question:
     """The query as words, n-grams and a vector."""
     query = query[:LONGEST_QUERY].replace("\0", " ")
-    collection, vector = await _embedded(house, query)
+    collection, vector = await _embedded(house, query, spender)
     return Question(Counter(words(query)), Counter(grams(query)), collection, vector, is_korean(query))
 
 
-async def _embedded(house: House, query: str) -> tuple[Collection | None, Sequence[float] | None]:
+async def _embedded(house: House, query: str, spender: Spender) -> tuple[Collection | None, Sequence[float] | None]:
     try:
         async with asyncio.timeout(EMBEDDING_SECONDS):
-            batch = await embed(house, [query], kind="query")
+            batch = await embed(house, [query], kind="query", spender=spender)
     except (Problem, TimeoutError) as error:
         logger.warning("search_without_vectors", error=str(error) or "timeout")
         return None, None

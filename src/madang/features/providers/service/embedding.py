@@ -19,7 +19,9 @@ from madang.features.providers.contracts import (
 )
 from madang.features.providers.service.client import AgainError, Client, open_client
 from madang.features.providers.service.models import DIMENSIONS, Route, embedding_route
-from madang.features.providers.service.wire import embedding_body
+from madang.features.providers.service.tokens import BYTES_PER_TOKEN, estimate_tokens
+from madang.features.providers.service.wire import Counted, embedding_body
+from madang.features.usage.public import HOUSE_SPENDS, Call, Metering, Spender, metered
 
 if TYPE_CHECKING:
     from madang.kernel.house import House
@@ -32,18 +34,24 @@ class _Item(msgspec.Struct, gc=False):
 
 class _Answer(msgspec.Struct, gc=False):
     data: list[_Item]
+    usage: Counted | None = None
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
 
 
 async def embed(
-    house: "House", texts: Sequence[str], kind: EmbeddingKind = "query", model: str | None = None
+    house: "House",
+    texts: Sequence[str],
+    kind: EmbeddingKind = "query",
+    model: str | None = None,
+    *,
+    spender: Spender = HOUSE_SPENDS,
 ) -> EmbeddingBatch:
     """Vectors for texts. E5, the built-in model, embeds what is asked and what is searched differently: say which.
 
-    Raises ModelUnknown, ModelUnreachable, ModelRefused, ModelTimeout and ModelNonsense (too few vectors, or of
-    another dimension than the model's).
+    `spender` pays, within its budgets. Raises ModelUnknown, ModelUnreachable, ModelRefused, ModelTimeout and
+    ModelNonsense (too few vectors, or of another dimension than the model's), BudgetExhausted and ModelUnpriced.
     """
     client = await house.resource(open_client)
     route = embedding_route(client.settings, model)
@@ -51,7 +59,7 @@ async def embed(
     groups = [texts[start : start + size] for start in range(0, len(texts), size)]
     try:
         async with asyncio.TaskGroup() as tasks:
-            work = [tasks.create_task(_embed(client, route, group, kind)) for group in groups]
+            work = [tasks.create_task(_paid(house, client, route, group, kind, spender)) for group in groups]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed
     vectors = [vector for done in work for vector in done.result()]
@@ -59,13 +67,29 @@ async def embed(
     return EmbeddingBatch(route.info.id, dimension, vectors)
 
 
-async def _embed(client: Client, route: Route, texts: Sequence[str], kind: str) -> list[list[float]]:
+async def _paid(
+    house: "House", client: Client, route: Route, texts: Sequence[str], kind: str, spender: Spender
+) -> list[list[float]]:
+    most = sum(len(text.encode(errors="surrogatepass")) for text in texts) // BYTES_PER_TOKEN + len(texts)
+    async with (
+        client.query_places if kind == "query" else client.passage_places,
+        metered(house, spender, Call("embedding", route.info.id, route.price, most, 0)) as metering,
+    ):
+        metering.sent = True
+        return await _embed(client, route, texts, kind, metering)
+
+
+async def _embed(
+    client: Client, route: Route, texts: Sequence[str], kind: str, metering: Metering
+) -> list[list[float]]:
     body = embedding_body(texts, route, kind)
-    async with client.query_places if kind == "query" else client.passage_places:
-        answer = await client.persist(lambda: _ask(client, route, body))
+    answer = await client.persist(lambda: _ask(client, route, body))
     name = route.info.id
     try:
-        items = _decode(answer).data
+        read = _decode(answer)
+        counted = read.usage.prompt_tokens if read.usage else sum(map(estimate_tokens, texts))
+        metering.took(counted, 0)
+        items = read.data
         items.sort(key=lambda item: item.index or 0)
         vectors = [_vector(item.embedding) for item in items]
     except (msgspec.MsgspecError, binascii.Error, ValueError) as error:

@@ -22,6 +22,7 @@ from pydantic import ConfigDict, SkipValidation
 
 from madang.features.providers.contracts import ChatChunk, ChatRequest, Message, Role, ToolCall, Usage
 from madang.features.providers.service.streaming import stream_chat
+from madang.features.usage.public import HOUSE_SPENDS, Spender
 from madang.kernel.house import House
 
 
@@ -31,6 +32,7 @@ class MadangChat(BaseChatModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     house: SkipValidation[House]
+    spender: SkipValidation[Spender] = HOUSE_SPENDS
     model: str
     temperature: float | None = None
     max_tokens: int | None = None
@@ -92,7 +94,7 @@ class MadangChat(BaseChatModel):
             tools=kwargs.get("tools", ()),
             tool_choice=kwargs.get("tool_choice"),
         )
-        async with aclosing(stream_chat(self.house, request)) as chunks:
+        async with aclosing(stream_chat(self.house, request, self.spender)) as chunks:
             async for chunk in chunks:
                 yield await _told(_generation(chunk), run_manager)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from madang.features.providers import settings as provider_settings
 from madang.features.providers.contracts import ModelInfo, ModelUnknown, ModelUnreachable
 from madang.features.providers.settings import OPENAI_URL, ProviderSettings
+from madang.features.usage.public import FREE, Price
 
 if TYPE_CHECKING:
     from madang.kernel.house import House
@@ -20,9 +21,29 @@ LOCAL_EMBEDDING: Final = "local/multilingual-e5-small"
 UNKNOWN_CONTEXT: Final = 32_768
 
 CHAT_MODELS: Final = (
-    ModelInfo("openai/gpt-5", "GPT-5", 400_000, 1_250_000, 10_000_000, built_in=False, available=False),
-    ModelInfo("openai/gpt-4o", "GPT-4o", 128_000, 2_500_000, 10_000_000, built_in=False, available=False),
-    ModelInfo("openai/gpt-4o-mini", "GPT-4o mini", 128_000, 150_000, 600_000, built_in=False, available=False),
+    ModelInfo(
+        "openai/gpt-5", "GPT-5", 400_000, 1_250_000, 10_000_000, built_in=False, available=False, cached_price=125_000
+    ),
+    ModelInfo(
+        "openai/gpt-4o",
+        "GPT-4o",
+        128_000,
+        2_500_000,
+        10_000_000,
+        built_in=False,
+        available=False,
+        cached_price=1_250_000,
+    ),
+    ModelInfo(
+        "openai/gpt-4o-mini",
+        "GPT-4o mini",
+        128_000,
+        150_000,
+        600_000,
+        built_in=False,
+        available=False,
+        cached_price=75_000,
+    ),
     ModelInfo(LOCAL_CHAT, "Gemma 3 270M", 4_096, 0, 0, built_in=True, available=False),
 )
 
@@ -30,6 +51,13 @@ DIMENSIONS: Final = {
     LOCAL_EMBEDDING: 384,
     "openai/text-embedding-3-small": 1536,
     "openai/text-embedding-3-large": 3072,
+}
+
+
+EMBEDDING_PRICES: Final = {
+    LOCAL_EMBEDDING: 0,
+    "openai/text-embedding-3-small": 20_000,
+    "openai/text-embedding-3-large": 130_000,
 }
 
 
@@ -51,6 +79,14 @@ class Route:
     def is_built_in(self) -> bool:
         """Whether one of our own processes serves it."""
         return self.info.built_in
+
+    @property
+    def price(self) -> Price | None:
+        """What calls are charged; None when nobody knows. One's own server costs nothing unless it has a price."""
+        info = self.info
+        if info.input_price is not None:
+            return Price(info.input_price, info.output_price or 0, info.cached_price)
+        return None if self.is_official else FREE
 
 
 def default_model(settings: ProviderSettings | None = None) -> str:
@@ -88,7 +124,8 @@ def find_model(settings: ProviderSettings, name: str | None) -> ModelInfo:
     provider, _, model = name.partition("/")
     if provider != "openai" or not model or not settings.has_openai:
         raise ModelUnknown(name)
-    return ModelInfo(name, model, UNKNOWN_CONTEXT, None, None, built_in=False, available=True)
+    info = ModelInfo(name, model, UNKNOWN_CONTEXT, None, None, built_in=False, available=True)
+    return _priced(info, settings)
 
 
 def chat_route(settings: ProviderSettings, name: str | None) -> Route:
@@ -107,7 +144,8 @@ def embedding_route(settings: ProviderSettings, name: str | None) -> Route:
     built_in = name == LOCAL_EMBEDDING
     if not built_in and (provider != "openai" or not model):
         raise ModelUnknown(name)
-    info = ModelInfo(name, model, 8192, None, None, built_in=built_in, available=True)
+    info = ModelInfo(name, model, 8192, EMBEDDING_PRICES.get(name), 0, built_in=built_in, available=True)
+    info = _priced(info, settings)
     if built_in and settings.local_embeddings_url is None:
         raise ModelUnreachable(name, "MADANG_LOCAL_EMBEDDINGS_URL is not set")
     if not built_in and not settings.has_openai:
@@ -131,4 +169,12 @@ def _versioned(url: str) -> str:
 
 def _as_set_up(info: ModelInfo, settings: ProviderSettings) -> ModelInfo:
     reachable = settings.local_models_url is not None if info.built_in else settings.has_openai
-    return replace(info, available=reachable)
+    return _priced(replace(info, available=reachable), settings)
+
+
+def _priced(info: ModelInfo, settings: ProviderSettings) -> ModelInfo:
+    """The model at the operator's price, if there is one."""
+    price = settings.model_prices.get(info.id)
+    if price is None:
+        return info
+    return replace(info, input_price=price.input, output_price=price.output, cached_price=price.cached)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -18,8 +19,9 @@ from madang.features.providers.contracts import (
 )
 from madang.features.providers.service.client import AgainError, Client, open_client
 from madang.features.providers.service.models import Route, chat_route
-from madang.features.providers.service.tokens import estimate_input, estimate_tokens, usage_of
+from madang.features.providers.service.tokens import estimate_input, estimate_tokens, most_input, usage_of
 from madang.features.providers.service.wire import Batch, Counted, EventReader, NonsenseError, request_body
+from madang.features.usage.public import HOUSE_SPENDS, Call, Spender, metered
 from madang.kernel import log
 
 if TYPE_CHECKING:
@@ -32,21 +34,30 @@ class _BrokenError(Exception):
     """The stream ended before the answer did."""
 
 
-async def stream_chat(house: "House", request: ChatRequest) -> AsyncGenerator[ChatChunk]:
-    """The answer as it comes; the last chunk carries the usage.
+async def stream_chat(
+    house: "House", request: ChatRequest, spender: Spender = HOUSE_SPENDS
+) -> AsyncGenerator[ChatChunk]:
+    """The answer as it comes; the last chunk carries the usage. `spender` pays, within its budgets.
 
+    Where a budget binds, the answer is limited to what it affords: it then ends with the finish reason "length".
     Closing this generator (use `contextlib.aclosing`) or cancelling the task that reads it closes the connection to
     the model at once. Raises ModelUnknown, ModelUnreachable, ModelRefused, ModelTimeout and ModelNonsense, and after
-    the first token ModelCutOff, ModelTimeout or ModelNonsense.
+    the first token ModelCutOff, ModelTimeout or ModelNonsense. Raises BudgetExhausted and ModelUnpriced before
+    anything is sent.
     """
     client = await house.resource(open_client)
     route = chat_route(client.settings, request.model)
-    async with client.place(route):
-        answer = await client.persist(lambda: _begin(client, route, request))
+    call = Call("chat", route.info.id, route.price, most_input(request), request.max_tokens)
+    async with client.place(route), metered(house, spender, call) as metering:
+        limited = replace(request, max_tokens=metering.max_output)
+        metering.sent = True
+        answer = await client.persist(lambda: _begin(client, route, limited))
         try:
             async for chunk in answer.chunks():
                 yield chunk
         finally:
+            usage = answer.usage()
+            metering.took(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
             answer.close()
 
 
@@ -115,7 +126,7 @@ class _Answer:
             raise ModelCutOff(name) from error
         except NonsenseError as error:
             raise ModelNonsense(name, str(error)) from error
-        yield ChatChunk(finish_reason=self._finish_reason, usage=self._usage())
+        yield ChatChunk(finish_reason=self._finish_reason, usage=self.usage())
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end; close it otherwise, at once."""
@@ -179,8 +190,11 @@ class _Answer:
         else:
             self._response.content.set_exception(ModelTimeout(self._route.info.id, "further token", seconds))
 
-    def _usage(self) -> Usage:
-        if self._counted is not None:
-            return usage_of(self._route.info, self._counted.prompt_tokens, self._counted.completion_tokens)
+    def usage(self) -> Usage:
+        """What the answer took so far: as its server counted, or guessed by length."""
+        counted = self._counted
+        if counted is not None:
+            tokens = (counted.prompt_tokens, counted.completion_tokens, counted.cached_tokens)
+            return usage_of(self._route.info, *tokens)
         guessed_input = estimate_input(self._request.messages)
         return usage_of(self._route.info, guessed_input, self._guessed, estimated=True)

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 
-from madang.features.providers.contracts import Message, ModelInfo, Usage
+import msgspec
+
+from madang.features.providers.contracts import ChatRequest, Message, ModelInfo, Usage
+from madang.features.usage.public import Price
 
 LATIN_PER_TOKEN = 4
 HANGUL_TOKENS = 0.7
 MESSAGE_TOKENS = 4
+BYTES_PER_TOKEN = 3
 
 
 def estimate_tokens(text: str) -> int:
@@ -26,16 +30,35 @@ def estimate_input(messages: Iterable[Message]) -> int:
     return sum(estimate_tokens(message.content) + MESSAGE_TOKENS for message in messages)
 
 
-def cost(info: ModelInfo, input_tokens: int, output_tokens: int) -> int | None:
+def most_input(request: ChatRequest) -> int:
+    """About the most tokens that a request is as input, in one step a message: three bytes seldom make more than one.
+
+    For reservations, which must rather be too large than too small.
+    """
+    texts = sum(_bytes(message.content) + MESSAGE_TOKENS * BYTES_PER_TOKEN for message in request.messages)
+    calls = sum(_bytes(call.arguments) for message in request.messages for call in message.tool_calls)
+    schemas = len(msgspec.json.encode((request.tools, request.json_schema))) if request.tools else 0
+    return (texts + calls + schemas) // BYTES_PER_TOKEN + MESSAGE_TOKENS
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
+
+
+def cost(info: ModelInfo, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int | None:
     """Micro-USD, rounded up; None when the price is not known."""
     if info.input_price is None or info.output_price is None:
         return None
-    return -(-(input_tokens * info.input_price + output_tokens * info.output_price) // 1_000_000)
+    price = Price(info.input_price, info.output_price, info.cached_price)
+    return -(-price.nanos(input_tokens, output_tokens, cached_tokens) // 1000)
 
 
-def usage_of(info: ModelInfo, input_tokens: int, output_tokens: int, *, estimated: bool = False) -> Usage:
+def usage_of(
+    info: ModelInfo, input_tokens: int, output_tokens: int, cached_tokens: int = 0, *, estimated: bool = False
+) -> Usage:
     """Usage with its cost."""
-    return Usage(info.id, input_tokens, output_tokens, cost(info, input_tokens, output_tokens), estimated)
+    micros = cost(info, input_tokens, output_tokens, cached_tokens)
+    return Usage(info.id, input_tokens, output_tokens, micros, estimated, cached_tokens)
 
 
 def estimate_usage(info: ModelInfo, messages: Iterable[Message], answer: str) -> Usage:

@@ -21,6 +21,7 @@ from madang.features.runs.service.recorder import Recorder
 from madang.features.runs.service.tally import count_ended
 from madang.features.runs.settings import load
 from madang.features.runs.tables import RUNS
+from madang.features.usage.public import BudgetExhausted
 from madang.kernel import log
 from madang.kernel.auth import Principal
 from madang.kernel.db import Delivery
@@ -126,7 +127,7 @@ async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
             return _stopped(house, hand, recorder)
         raise
     except Problem as problem:
-        return _failed(problem.code, problem.detail)
+        return _refused(problem)
     except (FencedError, *AWAY):
         raise
     except Exception:  # an agent may raise anything; its person gets a clear end all the same
@@ -145,6 +146,7 @@ def _turn(run: Taken) -> Turn:
         model=request.model,
         document_ids=request.document_ids,
         language=request.language,
+        scope_path=request.scope_path,
     )
 
 
@@ -152,8 +154,14 @@ def _finished(run: Taken) -> Ending:
     return Ending("finished", EventType.FINISHED, {"message_id": run.labels.get("answer_id")})
 
 
-def _failed(code: str, message: str) -> Ending:
-    error = {"code": code, "message": message}
+def _refused(problem: Problem) -> Ending:
+    """The end of a run that met a problem; of a budget that is used up it says which and when it renews."""
+    more = problem.extra if isinstance(problem, BudgetExhausted) else {}
+    return _failed(problem.code, problem.detail, {name: str(value) for name, value in more.items() if value})
+
+
+def _failed(code: str, message: str, more: dict[str, str] | None = None) -> Ending:
+    error = {"code": code, "message": message, **(more or {})}
     return Ending("failed", EventType.FAILED, error, error)
 
 

@@ -1,0 +1,214 @@
+"""What usage is to others: who pays, what a call costs, and what a budget says."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import ceil
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from madang.kernel.clock import now
+from madang.kernel.errors import Conflict, NotFound, TooMany
+
+type Kind = Literal["chat", "embedding", "tool"]
+type Outcome = Literal["ok", "failed", "cut_off", "cancelled", "lost"]
+type SubjectKind = Literal["platform", "scope", "account"]
+type Unit = Literal["money", "tokens"]
+type Period = Literal["day", "week", "month", "total"]
+
+CURRENCY = "USD"
+NOBODY = UUID(int=0)
+"""Stands for the house itself among accounts and for the platform among the subjects of budgets."""
+
+MOST_AMOUNT = 9_000_000_000_000_000
+"""The largest limit of a budget: nine million dollars in billionths, still exact in JSON for JavaScript."""
+
+HELD_SECONDS = 5
+NEVER_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Spender:
+    """Who pays for a call: an account (None is the house) and the scopes, from the organisation down, it is charged to.
+
+    `run_id` and `agent` say what the call was for.
+    """
+
+    account_id: UUID | None = None
+    scope_path: tuple[UUID, ...] = ()
+    run_id: UUID | None = None
+    agent: str | None = None
+
+
+HOUSE_SPENDS = Spender()
+"""For calls that are nobody's, such as warming up and measuring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in millionths of a dollar: 1_250_000 is $1.25.
+
+    `cached` is for input read from a cache; None charges it as other input.
+    """
+
+    input: int
+    output: int = 0
+    cached: int | None = None
+
+    def nanos(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+        """Billionths of a dollar, rounded up once a call; exact for prices in whole thousandths of a dollar.
+
+        `cached_tokens` are part of `input_tokens`.
+        """
+        cached = min(cached_tokens, input_tokens)
+        cheaper = self.input if self.cached is None else self.cached
+        return -(-((input_tokens - cached) * self.input + cached * cheaper + output_tokens * self.output) // 1000)
+
+
+FREE = Price(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call before it is made. `price` is None when nobody knows it; `input_tokens` are an upper estimate.
+
+    `max_output` is the most that the answer may take, None when the caller does not mind.
+    """
+
+    kind: Kind
+    model: str
+    price: Price | None
+    input_tokens: int
+    max_output: int | None = None
+
+
+@dataclass(slots=True)
+class Metering:
+    """A call while it is made. `max_output` is what it must be limited to, None for no limit.
+
+    Say `sent` when the request has left, so that a call stopped before its first token still costs its input, and
+    tell with `took` what it used as soon as that is known.
+    """
+
+    max_output: int | None
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    sent: bool = False
+    known: bool = field(default=False, init=False)
+
+    def took(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> None:
+        """What the call used, until now or in all."""
+        self.input_tokens, self.output_tokens, self.cached_tokens = input_tokens, output_tokens, cached_tokens
+        self.known = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A budget and where it stands in its window. Amounts are tokens or billionths of a dollar.
+
+    `reached` is the highest of 50, 80 and 100 (percent) that was reached in this window, else 0. `ends_at` is None for
+    a budget that never renews.
+    """
+
+    budget_id: UUID
+    subject_kind: SubjectKind
+    subject_id: UUID
+    path: tuple[UUID, ...]
+    unit: Unit
+    period: Period
+    amount: int
+    spent: int
+    reserved: int = 0
+    reached: int = 0
+    starts_at: datetime
+    ends_at: datetime | None
+
+    @property
+    def left(self) -> int:
+        """What is neither spent nor reserved; negative when a call took more than was foreseen."""
+        return self.amount - self.spent - self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReached:
+    """A budget reached 50, 80 or 100 percent for the first time in its window; told once for each."""
+
+    name: ClassVar[str] = "usage.budget_reached"
+    budget_id: UUID
+    subject_kind: SubjectKind
+    subject_id: UUID
+    path: tuple[UUID, ...]
+    unit: Unit
+    period: Period
+    amount: int
+    spent: int
+    starts_at: datetime
+    ends_at: datetime | None
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What calls took together; the cost is in billionths of a dollar."""
+
+    calls: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost: int
+
+
+_WHOSE = {"platform": "this server", "scope": "your organisation", "account": "your account"}
+_OFTEN = {"day": "daily ", "week": "weekly ", "month": "monthly ", "total": ""}
+
+
+class BudgetExhausted(TooMany):
+    """A budget that binds the call has too little left for it. The extras say which and when it renews."""
+
+    def __init__(self, budget: Standing) -> None:
+        name = f"{_OFTEN[budget.period]}budget of {_WHOSE[budget.subject_kind]}"
+        held = budget.reserved > 0 and budget.spent < budget.amount
+        if held:
+            wait, when = HELD_SECONDS, "Answers that are being written hold the rest; try again in a moment."
+        elif budget.ends_at is None:
+            wait, when = NEVER_SECONDS, "It does not renew; ask whoever manages it to raise it."
+        else:
+            wait = max(1, ceil((budget.ends_at - now()).total_seconds()))
+            when = f"It renews at {budget.ends_at:%Y-%m-%d %H:%M} UTC; ask whoever manages it if you need more."
+        super().__init__(
+            "budget_exhausted",
+            f"The {name} is used up. {when}",
+            headers={"Retry-After": str(wait)},
+            budget_id=str(budget.budget_id),
+            subject_kind=budget.subject_kind,
+            unit=budget.unit,
+            window=budget.period,
+            renews_at=budget.ends_at.isoformat() if budget.ends_at else None,
+        )
+        self.budget = budget
+
+
+class ModelUnpriced(Conflict):
+    """A budget in money binds the call, and nobody knows what the model costs."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            "model_unpriced",
+            f"A budget in money binds you and the price of {model} is not known here. Choose another model, or ask the "
+            "operator to give it a price in MADANG_MODEL_PRICES.",
+            model=model,
+        )
+
+
+class BudgetNotFound(NotFound):
+    """There is no such budget for this account."""
+
+    def __init__(self) -> None:
+        super().__init__("budget_not_found", "There is no such budget. Somebody may have deleted it.")
+
+
+class BudgetExists(Conflict):
+    """The subject has a budget of this unit and window already."""
+
+    def __init__(self) -> None:
+        super().__init__("budget_exists", "There is a budget in this unit and window already. Change that one.")

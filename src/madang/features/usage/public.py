@@ -1,0 +1,49 @@
+"""The door of usage: who pays, what a call takes, and whether it may."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from madang.features.usage.contracts import (
+    FREE,
+    HOUSE_SPENDS,
+    BudgetExhausted,
+    BudgetReached,
+    Call,
+    Metering,
+    ModelUnpriced,
+    Price,
+    Spender,
+    Totals,
+)
+from madang.features.usage.queries import run_totals
+from madang.features.usage.service.meter import booked, metered
+from madang.features.usage.service.rates import limit_questions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from madang.kernel.db import Tx
+    from madang.kernel.house import House
+
+__all__ = [
+    "FREE",
+    "HOUSE_SPENDS",
+    "BudgetExhausted",
+    "BudgetReached",
+    "Call",
+    "Metering",
+    "ModelUnpriced",
+    "Price",
+    "Spender",
+    "Totals",
+    "booked",
+    "limit_questions",
+    "metered",
+    "require_budget",
+    "run_totals",
+]
+
+
+async def require_budget(house: "House", tx: "Tx", spender: Spender, price_of: "Callable[[], Price | None]") -> None:
+    """See `service.budgets`. It is imported by the first call: workers and schedulers never ask."""
+    await importlib.import_module("madang.features.usage.service.budgets").require_budget(house, tx, spender, price_of)

@@ -1,0 +1,21 @@
+"""What usage does when others tell something."""
+
+from madang.features.accounts.public import AccountDeleted
+from madang.features.organisations.public import ScopeDeleted
+from madang.features.usage.service.ledger import forget_subject
+from madang.kernel.db import Tx
+from madang.kernel.events import Reaction
+from madang.kernel.house import House
+
+
+async def on_account_deleted(_house: House, tx: Tx, event: AccountDeleted) -> None:
+    """Let go of the account's budgets. Its calls stay written under an id that says nothing any more."""
+    await forget_subject(tx, event.account_id)
+
+
+async def on_scope_deleted(_house: House, tx: Tx, event: ScopeDeleted) -> None:
+    """Let go of the scope's budgets."""
+    await forget_subject(tx, event.scope_id)
+
+
+REACTIONS = (Reaction(AccountDeleted, on_account_deleted), Reaction(ScopeDeleted, on_scope_deleted))

@@ -1,0 +1,239 @@
+"""The meter of a process: it knows which budgets there are, makes reservations, and books what ended, many at once."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from madang.features.usage.contracts import NOBODY, Call, Metering, Outcome, Spender
+from madang.features.usage.service import ledger
+from madang.features.usage.service.ledger import Booking
+from madang.features.usage.settings import load
+from madang.features.usage.tables import BUDGETS
+from madang.kernel import log
+from madang.kernel.clock import now
+from madang.kernel.errors import Problem
+from madang.kernel.house import House
+from madang.kernel.ids import new_id
+from madang.kernel.jobs import spawn
+
+logger = log.get_logger(__name__)
+
+FRESH_SECONDS = 1.0
+"""A budget that another process made binds this one's calls after so long at most."""
+
+MOST_SUBJECTS = 10_000
+"""With more budgets than that a process does not remember whose there are, and asks PostgreSQL for every call."""
+
+HELD_BOOK_SECONDS = 0.02
+BOOK_SECONDS = 0.25
+"""Calls that end within so long are booked in one transaction: sooner where something is held for them."""
+
+BATCH = 500
+MOST_WAITING = 100_000
+_WAITS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Meter:
+    """What one process has reserved and not yet booked."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._subjects: frozenset[UUID] | None = frozenset()
+        self._known_at = float("-inf")
+        self._has_looked = False
+        self._loading = asyncio.Lock()
+        self._booking = asyncio.Lock()
+        self._waiting: list[Booking] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._held: set[UUID] = set()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def binds(self, spender: Spender) -> bool:
+        """Whether any budget may bind what the spender spends."""
+        if asyncio.get_running_loop().time() - self._known_at > FRESH_SECONDS:
+            await self._look()
+        if not self._subjects:
+            return self._subjects is None
+        own = spender.account_id or NOBODY
+        return NOBODY in self._subjects or own in self._subjects or not self._subjects.isdisjoint(spender.scope_path)
+
+    async def _look(self) -> None:
+        async with self._loading:
+            if asyncio.get_running_loop().time() - self._known_at <= FRESH_SECONDS:
+                return
+            try:
+                async with self._house.db.transaction() as tx:
+                    found = await tx.execute(select(BUDGETS.c.subject_id).distinct().limit(MOST_SUBJECTS + 1))
+                    subjects = frozenset(found.scalars())
+            except (SQLAlchemyError, OSError):
+                # An answer need not wait for PostgreSQL only to hear once more that no budget binds it.
+                if not self._has_looked:
+                    raise
+                logger.warning("budgets_not_looked_at")
+            else:
+                self._subjects = subjects if len(subjects) <= MOST_SUBJECTS else None
+                self._has_looked = True
+            self._known_at = asyncio.get_running_loop().time()
+
+    def forget(self) -> None:
+        """Look again at the next call, since a budget was made here."""
+        self._known_at = float("-inf")
+
+    async def reserve(self, spender: Spender, call: Call) -> tuple[UUID, int] | None:
+        """A reservation and the output tokens it grants; None when no budget binds. Raises as `ledger.reserve`."""
+        if not await self.binds(spender):
+            return None
+        reservation_id = new_id()
+        try:
+            granted = await ledger.reserve(self._house, reservation_id, spender, call)
+        except Problem:
+            raise
+        except BaseException:
+            # Nobody knows whether it was committed; if it was, this lets go of it.
+            self.add(_booking(spender, call, Metering(None), "cancelled", 0, reservation_id))
+            raise
+        if granted is None:
+            return None
+        self._held.add(reservation_id)
+        if self._keeper is None:
+            self._keeper = spawn(self._keep(), "usage.keep")
+        return reservation_id, granted
+
+    def add(self, booking: Booking) -> None:
+        """Have the call booked in a moment."""
+        self._waiting.append(booking)
+        if booking.reservation_id is not None:
+            self._held.discard(booking.reservation_id)
+        self._wake(BOOK_SECONDS if booking.reservation_id is None else HELD_BOOK_SECONDS)
+
+    def _wake(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        when = loop.time() + seconds
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(when, self._begin)
+
+    def _begin(self) -> None:
+        spawn(self.flush(), "usage.book")
+
+    async def flush(self) -> None:
+        """Book all that waits; what cannot be booked now is tried again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        async with self._booking:
+            tries = 0
+            while self._waiting:
+                batch = self._waiting[:BATCH]
+                try:
+                    await ledger.book(self._house, batch)
+                except (SQLAlchemyError, OSError) as error:
+                    logger.warning("usage_not_booked", calls=len(self._waiting), error=str(error).splitlines()[0])
+                    self._limit_waiting()
+                    await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
+                    tries += 1
+                else:
+                    del self._waiting[: len(batch)]
+                    tries = 0
+
+    def _limit_waiting(self) -> None:
+        if len(self._waiting) > MOST_WAITING:
+            lost = len(self._waiting) - MOST_WAITING
+            del self._waiting[BATCH : BATCH + lost]
+            logger.error("usage_lost", calls=lost)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(load().reservation_seconds / 3)
+            if self._held:
+                try:
+                    await ledger.renew(self._house, list(self._held))
+                except (SQLAlchemyError, OSError) as error:
+                    logger.warning("reservations_not_renewed", calls=len(self._held), error=str(error).splitlines()[0])
+
+    async def close(self) -> None:
+        """Book what is left, as long as the process has time for it."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.flush()
+        except TimeoutError:
+            logger.exception("usage_lost", calls=len(self._waiting))
+
+
+CLOSE_SECONDS = 3
+
+
+@asynccontextmanager
+async def open_meter(house: House) -> AsyncGenerator[Meter]:
+    """The meter of the process, for `house.resource`."""
+    meter = Meter(house)
+    try:
+        yield meter
+    finally:
+        await meter.close()
+
+
+@asynccontextmanager
+async def metered(house: House, spender: Spender, call: Call) -> AsyncGenerator[Metering]:
+    """Reserve for the call, and write down what it took when the block ends, however it ends.
+
+    Raises `BudgetExhausted` and `ModelUnpriced` before anything is sent.
+    """
+    meter = await house.resource(open_meter)
+    hold = await meter.reserve(spender, call)
+    reservation_id, granted = hold or (None, call.max_output)
+    metering = Metering(granted)
+    began = perf_counter()
+    outcome: Outcome = "cancelled"
+    try:
+        yield metering
+        outcome = "ok"
+    except Problem as problem:
+        outcome = "cut_off" if metering.known else "failed"
+        metering.sent = metering.sent and problem.status == 504  # only what timed out may have been worked on
+        raise
+    except Exception:
+        outcome = "failed"
+        raise
+    finally:
+        if metering.sent and not metering.known:
+            metering.took(call.input_tokens, 0)
+        meter.add(_booking(spender, call, metering, outcome, round((perf_counter() - began) * 1000), reservation_id))
+
+
+def _booking(
+    spender: Spender, call: Call, took: Metering, outcome: Outcome, latency_ms: int, reservation_id: UUID | None
+) -> Booking:
+    tokens = (took.input_tokens, took.output_tokens, took.cached_tokens)
+    return Booking(
+        id=new_id(),
+        created_at=now(),
+        account_id=spender.account_id or NOBODY,
+        scope_path=spender.scope_path,
+        run_id=spender.run_id,
+        agent=spender.agent or "",
+        kind=call.kind,
+        model=call.model,
+        outcome=outcome,
+        is_priced=call.price is not None,
+        input_tokens=took.input_tokens,
+        cached_tokens=took.cached_tokens,
+        output_tokens=took.output_tokens,
+        cost=call.price.nanos(*tokens) if call.price else 0,
+        latency_ms=latency_ms,
+        reservation_id=reservation_id,
+    )
+
+
+async def booked(house: House) -> None:
+    """Return when all calls that ended in this process are written down."""
+    await (await house.resource(open_meter)).flush()

@@ -1,0 +1,71 @@
+"""Settings of usage."""
+
+from functools import cache
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _known(zone: str) -> str:
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError):
+        msg = f"there is no time zone {zone!r}; use a name such as Asia/Seoul"
+        raise ValueError(msg) from None
+    return zone
+
+
+class UsageSettings(BaseSettings):
+    """Read from the environment, with `MADANG_` before the name."""
+
+    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True)
+
+    time_zone: Annotated[str, AfterValidator(_known)] = Field(
+        default="Asia/Seoul",
+        description="Where days, weeks (from Monday) and months begin, for usage and for budgets made from now on.",
+    )
+    usage_retention_months: int = Field(
+        default=13,
+        ge=3,
+        le=240,
+        description="Months that single calls are kept for, this one included; the sums of each day stay.",
+    )
+    budget_answer_tokens: int = Field(
+        default=8_192,
+        ge=64,
+        le=200_000,
+        description="The most tokens of one model call where a budget binds; so much is reserved before it.",
+    )
+    budget_least_answer_tokens: int = Field(
+        default=256,
+        ge=1,
+        le=200_000,
+        description="When a budget has less left than an answer may take, the answer is kept shorter, but not shorter "
+        "than so many tokens: then the call is refused.",
+    )
+    reservation_seconds: int = Field(
+        default=60,
+        ge=3,
+        le=3600,
+        description="What a worker that died had reserved is booked as spent after so long; the living renew it.",
+    )
+    requests_per_minute: int = Field(
+        default=600, ge=0, le=1_000_000, description="Requests of one account, and of one API key; 0 for no limit."
+    )
+    questions_per_minute: int = Field(
+        default=300, ge=0, le=1_000_000, description="Questions of one account, and of one API key; 0 for no limit."
+    )
+    scope_questions_per_minute: int = Field(
+        default=3_000,
+        ge=0,
+        le=1_000_000,
+        description="Questions that all members of one organisation ask together; 0 for no limit.",
+    )
+
+
+@cache
+def load() -> UsageSettings:
+    """The settings of this process, read once; raises `pydantic.ValidationError` when one is malformed."""
+    return UsageSettings()
