@@ -20,6 +20,9 @@ from madang.kernel.http import build_app
 if TYPE_CHECKING:
     from tests.features.accounts.guarding import Clock, Protected
 
+if TYPE_CHECKING:
+    from tests.features.accounts.provider import Provider
+
 PASSWORD = "courtyard rain 7"
 
 
@@ -103,3 +106,15 @@ async def guarded(api: httpx.AsyncClient, join: Join, clock: "Clock") -> "Protec
     from tests.features.accounts.guarding import protect  # it imports this file
 
     return await protect(api, await join(), clock)
+
+
+@pytest.fixture
+async def idp(monkeypatch: pytest.MonkeyPatch, join: Join) -> "AsyncIterator[Provider]":
+    """A provider of its own for each test, in a house that somebody runs already."""
+    await join(supervisor=True)
+    from tests.features.accounts.oidc import school, set_up
+    from tests.features.accounts.provider import serve
+
+    async with serve() as provider:
+        set_up(monkeypatch, school(provider.url))
+        yield provider

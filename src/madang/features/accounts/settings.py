@@ -74,6 +74,7 @@ class OidcProvider(BaseModel):
     trusts_email: bool = False
     registration: Literal["open", "closed"] | None = None
     email_domains: tuple[str, ...] | None = None
+    organisation: UUID | None = None
     groups_claim: str | None = None
     supervisor_groups: tuple[str, ...] = ()
     memberships: tuple[GroupMembership, ...] = ()

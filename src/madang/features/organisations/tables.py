@@ -77,3 +77,71 @@ class RedemptionRow(Row):
     scope_id: Mapped[UUID]
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = created_at_column()
+
+
+class ScimTokenRow(Row):
+    """What lets another system tell an organisation about its people; only its hash is kept."""
+
+    __tablename__ = "scim_tokens"
+    __table_args__ = ({"schema": "partner"},)
+
+    id: Mapped[UUID] = id_column()
+    scope_id: Mapped[UUID]
+    path: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
+    name: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    created_by: Mapped[UUID | None]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = created_at_column()
+
+
+class ScimUserRow(Row):
+    """Somebody whom another system names; `account_id` once they are known here by that address.
+
+    `told` is what else it says of them, and `suspended` are the memberships that it put to rest.
+    """
+
+    __tablename__ = "scim_users"
+    __table_args__ = ({"schema": "partner"},)
+
+    id: Mapped[UUID] = id_column()
+    scope_id: Mapped[UUID]
+    path: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
+    account_id: Mapped[UUID | None]
+    user_name: Mapped[str]
+    email: Mapped[str | None]
+    external_id: Mapped[str | None]
+    active: Mapped[bool]
+    told: Mapped[dict[str, object]]
+    suspended: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), default=list)
+    created_at: Mapped[datetime] = created_at_column()
+    updated_at: Mapped[datetime]
+
+
+class ScimGroupRow(Row):
+    """A group of another system, and the role that its members have in a scope, if it gives any."""
+
+    __tablename__ = "scim_groups"
+    __table_args__ = ({"schema": "partner"},)
+
+    id: Mapped[UUID] = id_column()
+    scope_id: Mapped[UUID]
+    path: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
+    display_name: Mapped[str]
+    external_id: Mapped[str | None]
+    role: Mapped[str | None]
+    role_scope_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = created_at_column()
+    updated_at: Mapped[datetime]
+
+
+class ScimMemberRow(Row):
+    """Who is in which group."""
+
+    __tablename__ = "scim_members"
+    __table_args__ = ({"schema": "partner"},)
+
+    group_id: Mapped[UUID] = mapped_column(ForeignKey("partner.scim_groups.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("partner.scim_users.id", ondelete="CASCADE"), primary_key=True)
+    path: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))

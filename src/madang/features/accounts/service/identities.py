@@ -50,14 +50,14 @@ def person(provider: OidcProvider, claims: Claims) -> Person:
     return Person(str(claims["sub"]), email, shown[:LONGEST_NAME].strip())
 
 
-async def account_of(tx: Tx, provider: OidcProvider, found: Person) -> tuple[AccountRow, IdentityRow]:
+async def account_of(house: House, tx: Tx, provider: OidcProvider, found: Person) -> tuple[AccountRow, IdentityRow]:
     """The account that somebody at a provider signs in to, locked: theirs already, linked now, or new.
 
     Raises `Forbidden` (oidc_email_unverified, oidc_link_first, oidc_registration_closed, first_run).
     """
     identity = await _locked(tx, provider, found)
     if identity is None:
-        row = await _linkable(tx, found) or await _new(tx, provider, found)
+        row = await _linkable(tx, found) or await _new(house, tx, provider, found)
         identity = await _link(tx, row, provider, found, by=None)
     else:
         row = await _account(tx, identity.account_id)
@@ -158,10 +158,11 @@ async def _linkable(tx: Tx, found: Person) -> AccountRow | None:
     return row
 
 
-async def _new(tx: Tx, provider: OidcProvider, found: Person) -> AccountRow:
+async def _new(house: House, tx: Tx, provider: OidcProvider, found: Person) -> AccountRow:
     if not await tx.scalar(select(exists(select(AccountRow.id)))):
         raise Forbidden("first_run", "Make the supervisor's account first; then people can sign in this way.")
-    if not settings.load_oidc().may_register(provider, found.email):
+    may_register = settings.load_oidc().may_register(provider, found.email)
+    if not may_register and not await granting.is_expected(house, tx, provider, found.email):
         detail = "There is no account for you here yet. Ask the person who runs this server for one."
         raise Forbidden("oidc_registration_closed", detail)
     made = await registration.join(tx, found.email, found.name, verified=True)

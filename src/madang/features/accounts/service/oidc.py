@@ -104,7 +104,8 @@ async def _sign_in(house: House, provider: OidcProvider, claims: Claims, device:
     desk = await house.resource(open_desk)
     found = identities.person(provider, claims)
     async with house.db.transaction() as tx:
-        row, identity = await identities.account_of(tx, provider, found)
+        row, identity = await identities.account_of(house, tx, provider, found)
+        await granting.welcome(house, tx, row, provider, found.email)
         await granting.apply(house, tx, row, identity, provider, granting.groups(provider, claims))
         signed_in = await signing_in.begin(tx, desk, row, device, f"oidc:{provider.name}")
     desk.forget_account(row.id)
