@@ -1,38 +1,37 @@
 import { QueryClientProvider } from "@tanstack/react-query";
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, RouterProvider, useNavigate } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { usePreferences, Welcome } from "@/features/accounts/public";
-import { auth, renewed } from "@/kernel/auth";
+import { address } from "@/kernel/address";
+import { auth, renewed, wasIn } from "@/kernel/auth";
 import { connection } from "@/kernel/connection";
 import { queries } from "@/kernel/query";
 import { useStore } from "@/kernel/store";
 import { backoff, wait } from "@/kernel/stream/backoff";
-import { Button, Empty, Mark, Toasts } from "@/kernel/ui";
-import { Shell } from "./shell";
+import { Empty, Mark, Toasts } from "@/kernel/ui";
 
-const rootRoute = createRootRoute({ component: Shell, notFoundComponent: Missing, errorComponent: Crash });
-const newChat = createRoute({ getParentRoute: () => rootRoute, path: "/", component: lazyRouteComponent(() => import("./screens"), "NewChatScreen") });
-const chat = createRoute({ getParentRoute: () => rootRoute, path: "/chat/$id", component: lazyRouteComponent(() => import("./screens"), "ChatScreen") });
-const documents = createRoute({ getParentRoute: () => rootRoute, path: "/documents", component: lazyRouteComponent(() => import("./screens.documents"), "DocumentsScreen") });
-const settings = createRoute({ getParentRoute: () => rootRoute, path: "/settings", component: lazyRouteComponent(() => import("./screens.settings"), "SettingsScreen") });
-const router = createRouter({ routeTree: rootRoute.addChildren([newChat, chat, documents, settings]), defaultPreload: "intent" });
+const loadEntrance = () => import("./screens.entrance");
+const loadHouse = () => import("./house");
+const Entrance = lazy(() => loadEntrance().then((it) => ({ default: it.EntranceScreen })));
+const House = lazy(() => loadHouse().then((it) => ({ default: it.House })));
 
-declare module "@tanstack/react-router" {
-  interface Register {
-    router: typeof router;
-  }
-}
+/** Pages that are outside of the house for everybody: where mails and invitations lead. */
+const OUTSIDE = /^\/(reset-password|verify-email|join\/[^/]+)$/;
+/** Pages that are of no use to whoever is signed in. */
+const ENTRY = /^\/(register|forgot-password)$/;
+
+// While the server is asked who is there, what they will most likely see is fetched already.
+void (wasIn() && !OUTSIDE.test(location.pathname) ? loadHouse() : loadEntrance());
 
 export function App() {
   return (
     <QueryClientProvider client={queries}>
-      <Gate />
+      <Suspense fallback={<Splash />}>
+        <Gate />
+      </Suspense>
       <Toasts />
     </QueryClientProvider>
   );
 }
-
 /** Who is there? The cookie of an earlier visit answers; until the server does, we wait and say so. */
 function Gate() {
   const who = useStore(auth);
@@ -47,10 +46,15 @@ function Gate() {
     // Nothing of one account may be seen by the next.
     if (seen !== null) queries.clear();
     setSeen(account);
-    if (account !== null && location.pathname === "/register") history.replaceState(null, "", "/");
+    if (account !== null && ENTRY.test(location.pathname)) history.replaceState(null, "", "/");
   }
+  const path = useStore(address);
+  // The router goes its own ways inside; whoever comes out stands where it left them.
+  useEffect(() => {
+    if (who.state === "out") address.set(location.pathname);
+  }, [who.state]);
   if (who.state === "unknown") return <Splash />;
-  return who.state === "out" ? <Welcome /> : <House />;
+  return who.state === "out" || OUTSIDE.test(path) ? <Entrance /> : <House />;
 }
 
 async function recognise(signal: AbortSignal): Promise<void> {
@@ -63,11 +67,6 @@ async function recognise(signal: AbortSignal): Promise<void> {
       await wait(backoff(attempt, 3_000), signal);
     }
   }
-}
-
-function House() {
-  usePreferences();
-  return <RouterProvider router={router} />;
 }
 
 function Splash() {
@@ -83,32 +82,5 @@ function Splash() {
         </span>
       )}
     </main>
-  );
-}
-
-function Missing() {
-  const { t } = useTranslation();
-  const navigate = useNavigate();
-  return (
-    <div className="grid h-full place-items-center">
-      <Empty title={t("missing.title")} body={t("missing.body")}>
-        <Button kind="primary" onClick={() => void navigate({ to: "/" })}>
-          {t("common.home")}
-        </Button>
-      </Empty>
-    </div>
-  );
-}
-
-function Crash() {
-  const { t } = useTranslation();
-  return (
-    <div className="grid h-full place-items-center">
-      <Empty title={t("crash.title")} body={t("crash.body")}>
-        <Button kind="primary" onClick={() => location.reload()}>
-          {t("crash.reload")}
-        </Button>
-      </Empty>
-    </div>
   );
 }

@@ -8,6 +8,8 @@ export type Auth = { state: "unknown" } | { state: "out" } | { state: "in"; user
 
 type News = { kind: "in"; tokens: Tokens; until: number } | { kind: "out" };
 
+const KEY = "madang.here";
+
 /** Who is signed in here. The access token itself never leaves this module's memory. */
 export const auth = createStore<Auth>({ state: "unknown" });
 
@@ -21,6 +23,7 @@ tabs?.addEventListener("message", ({ data }: MessageEvent<News>) => {
 });
 
 function keep(tokens: Tokens, until: number): void {
+  localStorage.setItem(KEY, "1");
   access = { token: tokens.access_token, until };
   const before = auth.get();
   if (before.state === "in" && before.user.id !== tokens.user.id) location.reload();
@@ -29,6 +32,7 @@ function keep(tokens: Tokens, until: number): void {
 
 function forget(): void {
   access = null;
+  localStorage.removeItem(KEY);
   auth.set({ state: "out" });
 }
 
@@ -48,11 +52,27 @@ async function post(path: string, payload: unknown): Promise<Response> {
   });
 }
 
-/** Signs in with the refresh token in an HttpOnly cookie. Throws `Problem` when refused. */
-export async function signIn(email: string, password: string): Promise<void> {
-  const response = await post("login", { email, password, session: "cookie" });
+/** Signs in by one of the ways there are, with the refresh token in an HttpOnly cookie. Throws `Problem` when refused. */
+export async function enter(way: "login" | "login/second-factor" | "passkey", proof: object): Promise<void> {
+  const response = await post(way, { ...proof, session: "cookie" });
   if (!response.ok) throw await Problem.from(response);
   accept((await response.json()) as Tokens);
+}
+
+/** Signs in with a password; a `Problem` with the code `second_factor_required` has the challenge of the second step. */
+export function signIn(email: string, password: string): Promise<void> {
+  return enter("login", { email, password });
+}
+
+/** Takes over what has changed about the account that is signed in here. */
+export function renewUser(user: User): void {
+  const before = auth.get();
+  if (before.state === "in" && before.user.id === user.id) auth.set({ state: "in", user });
+}
+
+/** Whether somebody was signed in here when this browser was last used: a guess, for what to load first. */
+export function wasIn(): boolean {
+  return localStorage.getItem(KEY) !== null;
 }
 
 /** Signs out in every tab, even when the server cannot be told. */

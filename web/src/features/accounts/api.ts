@@ -7,18 +7,8 @@ import { chooseTheme } from "@/kernel/theme";
 
 type Json<R> = R extends { content: { "application/json": infer T } } ? T : never;
 export type Preferences = Json<paths["/api/v1/users/me/preferences"]["get"]["responses"][200]>;
-export type Registration = Json<paths["/api/v1/auth/setup"]["get"]["responses"][200]>["registration"];
-type NewAccount = NonNullable<paths["/api/v1/auth/register"]["post"]["requestBody"]>["content"]["application/json"];
 
 const DEFAULTS: Preferences = { language: null, theme: "system", model: null };
-
-export function useSetup() {
-  return useQuery({ queryKey: ["setup"], queryFn: () => body(api.GET("/api/v1/auth/setup")), staleTime: 0 });
-}
-
-export async function register(account: NewAccount): Promise<void> {
-  await body(api.POST("/api/v1/auth/register", { body: account }));
-}
 
 export function usePreferences() {
   return useQuery({ queryKey: ["preferences"], queryFn: loadPreferences, staleTime: Infinity });
@@ -48,16 +38,5 @@ export function useChoose() {
         throw error;
       }
     },
-  });
-}
-
-export function useInvites(enabled: boolean) {
-  return useQuery({ queryKey: ["invites"], enabled, queryFn: () => body(api.GET("/api/v1/auth/invites")) });
-}
-
-export function useInvite() {
-  return useMutation({
-    mutationFn: () => body(api.POST("/api/v1/auth/invites", { body: { max_uses: 1, expires_in_days: 7 } })),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["invites"] }),
   });
 }

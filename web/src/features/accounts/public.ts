@@ -1,3 +1,3 @@
 export { useChoose, usePreferences } from "./api";
-export { Settings } from "./Settings";
+export { Settings, SETTINGS, type SettingsSection } from "./Settings";
 export { Welcome } from "./Welcome";

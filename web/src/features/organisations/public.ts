@@ -4,3 +4,5 @@ export { Organisations } from "./Organisations";
 export { PlaceMenu, PlaceName } from "./Places";
 export { may } from "./roles";
 export { type Section, SECTIONS, type Ways } from "./ways";
+export { Join } from "./Join";
+export { MyPlaces } from "./MyPlaces";

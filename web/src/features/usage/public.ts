@@ -1,3 +1,4 @@
 export { Budgets } from "./Budgets";
 export { Spending } from "./Spending";
 export { Usage } from "./Usage";
+export { MyUsage } from "./MyUsage";

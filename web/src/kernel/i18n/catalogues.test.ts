@@ -1,6 +1,12 @@
 /// <reference types="vite/client" />
 import { describe, expect, it } from "vitest";
+import accountEn from "./account.en.json";
+import accountKo from "./account.ko.json";
+import consolesEn from "./consoles.en.json";
+import consolesKo from "./consoles.ko.json";
 import en from "./en.json";
+import entranceEn from "./entrance.en.json";
+import entranceKo from "./entrance.ko.json";
 import ko from "./ko.json";
 
 const sources: Record<string, string> = import.meta.glob("../../**/*.{ts,tsx}", { query: "?raw", import: "default", eager: true });
@@ -14,8 +20,8 @@ function flat(tree: object, prefix = ""): Map<string, string> {
   return all;
 }
 
-const korean = flat(ko);
-const english = flat(en);
+const korean = flat({ ...ko, ...accountKo, ...consolesKo, ...entranceKo });
+const english = flat({ ...en, ...accountEn, ...consolesEn, ...entranceEn });
 const screens = Object.entries(sources).filter(([path]) => !path.includes(".test.") && !path.includes("schema.d"));
 
 function placeholders(text: string): string[] {
@@ -23,6 +29,11 @@ function placeholders(text: string): string[] {
 }
 
 describe("the two catalogues", () => {
+  it("say nothing twice: no section stands in two parts", () => {
+    const sections = [en, accountEn, consolesEn, entranceEn].flatMap((part) => Object.keys(part));
+    expect(sections.filter((section, at) => sections.indexOf(section) !== at)).toEqual([]);
+  });
+
   it("have the same keys", () => {
     expect([...korean.keys()].sort()).toEqual([...english.keys()].sort());
   });

@@ -1,18 +1,28 @@
 import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
+import type account from "./account.en.json";
+import type consoles from "./consoles.en.json";
 import type en from "./en.json";
+import type entrance from "./entrance.en.json";
 
 export type Language = "ko" | "en";
 
 declare module "i18next" {
   interface CustomTypeOptions {
-    resources: { translation: typeof en };
+    resources: { translation: typeof en & typeof account & typeof consoles & typeof entrance };
     enableSelector: false;
   }
 }
 
 const KEY = "madang.language";
 const catalogues = { ko: () => import("./ko.json"), en: () => import("./en.json") };
+/** The words of screens that few open; they come with the screens. */
+const parts = {
+  account: { ko: () => import("./account.ko.json"), en: () => import("./account.en.json") },
+  consoles: { ko: () => import("./consoles.ko.json"), en: () => import("./consoles.en.json") },
+  entrance: { ko: () => import("./entrance.ko.json"), en: () => import("./entrance.en.json") },
+};
+const wanted = new Set<keyof typeof parts>();
 
 function remembered(): Language {
   const kept = localStorage.getItem(KEY);
@@ -24,6 +34,16 @@ async function load(language: Language): Promise<void> {
   if (!i18next.hasResourceBundle(language, "translation")) {
     i18next.addResourceBundle(language, "translation", (await catalogues[language]()).default);
   }
+  for (const part of wanted) {
+    const words = (await parts[part][language]()).default;
+    i18next.addResourceBundle(language, "translation", words, true);
+  }
+}
+
+/** Brings a part of the catalogue, in this language now and in every later one. */
+export async function bringWords(part: keyof typeof parts): Promise<void> {
+  wanted.add(part);
+  await load(i18next.language === "ko" ? "ko" : "en");
 }
 
 function announce(language: Language): void {
@@ -56,4 +76,10 @@ const say = i18next.t.bind(i18next) as unknown as (key: string) => string;
 export function sayError(code: string): string {
   const key = `errors.${code}`;
   return has(key) ? say(key) : i18next.t("errors.unknown", { code });
+}
+
+/** The catalogue's words for a name that comes from the server, or that name itself where there are none yet. */
+export function sayName(section: string, name: string): string {
+  const key = `${section}.${name}`;
+  return has(key) ? say(key) : name;
 }

@@ -6,6 +6,8 @@ import { cx } from "./classes";
 interface DialogProps {
   open: boolean;
   onClose: () => void;
+  /** Stays at Escape and at a press beside it: what it shows is shown only once. */
+  keep?: boolean;
   label?: string;
   labelledBy?: string;
   className?: string;
@@ -16,7 +18,7 @@ interface DialogProps {
 export const DialogContext = createContext<HTMLElement | null>(null);
 
 /** The browser's own modal dialog: focus stays inside and comes back, Escape closes, what is behind is inert. */
-export function Dialog({ open, onClose, label, labelledBy, className, children }: DialogProps) {
+export function Dialog({ open, onClose, keep = false, label, labelledBy, className, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const [element, setElement] = useState<HTMLElement | null>(null);
   useEffect(() => {
@@ -25,20 +27,20 @@ export function Dialog({ open, onClose, label, labelledBy, className, children }
     if (open && dialog && !dialog.open) dialog.showModal();
     if (!open && dialog?.open) dialog.close();
   }, [open]);
-  useOutside(ref, onClose);
+  useOutside(ref, keep ? null : onClose);
   return (
-    <dialog ref={ref} onClose={onClose} aria-label={label} aria-labelledby={labelledBy} className={cx("text-ink", className)}>
+    <dialog ref={ref} onClose={onClose} onCancel={keep ? (event) => event.preventDefault() : undefined} aria-label={label} aria-labelledby={labelledBy} className={cx("text-ink", className)}>
       {open && <DialogContext value={element}>{children}</DialogContext>}
     </dialog>
   );
 }
 
 /** A press on the backdrop closes; keyboards have Escape for it. */
-function useOutside(ref: RefObject<HTMLDialogElement | null>, onClose: () => void): void {
+function useOutside(ref: RefObject<HTMLDialogElement | null>, onClose: (() => void) | null): void {
   useEffect(() => {
     const dialog = ref.current;
     const press = (event: PointerEvent) => {
-      if (event.target === dialog) onClose();
+      if (event.target === dialog) onClose?.();
     };
     dialog?.addEventListener("pointerdown", press);
     return () => dialog?.removeEventListener("pointerdown", press);

@@ -4,13 +4,15 @@ import { codeOf } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
-import { Icon } from "./Icon";
+import { Refusal } from "./Refusal";
 
 interface FormDialogProps {
   open: boolean;
   title: string;
   lead?: string;
   submit: string;
+  /** Sending it destroys something. */
+  danger?: boolean;
   busy: boolean;
   /** What the server refused with, if it did. */
   error: unknown;
@@ -20,7 +22,7 @@ interface FormDialogProps {
 }
 
 /** A short form over the screen: Enter sends, Escape leaves, a refusal stands above the buttons. */
-export function FormDialog({ open, title, lead, submit, busy, error, onSubmit, onClose, children }: FormDialogProps) {
+export function FormDialog({ open, title, lead, submit, danger = false, busy, error, onSubmit, onClose, children }: FormDialogProps) {
   const { t } = useTranslation();
   const id = useId();
   const send = (event: SyntheticEvent) => {
@@ -37,25 +39,16 @@ export function FormDialog({ open, title, lead, submit, busy, error, onSubmit, o
           {lead !== undefined && <p className="mt-1 text-ink-2">{lead}</p>}
         </div>
         {children}
-        {error !== null && error !== undefined && <Refusal error={error} />}
+        {error !== null && error !== undefined && <Refusal>{sayError(codeOf(error))}</Refusal>}
         <div className="mt-2 flex justify-end gap-2">
           <Button kind="quiet" onClick={onClose}>
             {t("common.cancel")}
           </Button>
-          <Button type="submit" kind="primary" busy={busy}>
+          <Button type="submit" kind={danger ? "danger" : "primary"} busy={busy}>
             {submit}
           </Button>
         </div>
       </form>
     </Dialog>
-  );
-}
-
-function Refusal({ error }: { error: unknown }) {
-  return (
-    <p role="alert" className="flex items-start gap-2 rounded-md bg-danger-wash p-3 text-danger">
-      <Icon name="warning" className="mt-0.5 shrink-0" />
-      {sayError(codeOf(error))}
-    </p>
   );
 }

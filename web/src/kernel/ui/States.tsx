@@ -49,11 +49,19 @@ export function Failed({ title, error, onRetry }: { title: string; error: unknow
   );
 }
 
-export function Time({ iso, className }: { iso: string; className?: string }) {
+interface TimeProps {
+  iso: string;
+  className?: string;
+  /** The words around it. */
+  say?: (when: string) => string;
+}
+
+/** How long ago, or until when; the exact time on hover. */
+export function Time({ iso, className, say = (when) => when }: TimeProps) {
   const { i18n } = useTranslation();
   return (
     <time dateTime={iso} title={exact(iso, i18n.language)} className={className}>
-      {relative(iso, i18n.language)}
+      {say(relative(iso, i18n.language))}
     </time>
   );
 }

@@ -1,9 +1,18 @@
+export { Badge } from "./Badge";
 export { Boundary } from "./Boundary";
 export { Button, IconButton, Spinner } from "./Button";
 export { cx } from "./classes";
+export { type Column, DataTable, Listing, Named, Nothing } from "./DataTable";
 export { Confirm, Dialog } from "./Dialog";
 export { Field, SearchField } from "./Field";
+export { FormDialog } from "./FormDialog";
 export { Icon, Mark, type IconName } from "./Icon";
 export { Menu, MenuChoice, MenuChoices, MenuItem, MenuTick, MenuTitle } from "./Menu";
+export { Meter } from "./Meter";
+export { Note, Part } from "./Part";
+export { PeriodPicker } from "./PeriodPicker";
+export { Refusal } from "./Refusal";
+export { Sections } from "./Sections";
+export { Select } from "./Select";
 export { Empty, Failed, Skeleton, SkeletonList, Time } from "./States";
 export { toast, Toasts } from "./Toasts";

@@ -1,0 +1,124 @@
+import { useMutation } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { codeOf } from "@/kernel/api/problem";
+import { signOut, type User } from "@/kernel/auth";
+import { sayError } from "@/kernel/i18n";
+import { Badge, Button, Field, FormDialog, Time, toast } from "@/kernel/ui";
+import { Section, Sure } from "./parts";
+import { askForVerification } from "./recovery";
+import { useChangeName, useExport, useLeaveHouse } from "./security";
+
+/** Who one is here, and one's way out. */
+export function Account({ user }: { user: User }) {
+  const { t } = useTranslation();
+  const take = useExport();
+  const [asking, setAsking] = useState<"name" | "leave" | null>(null);
+  const close = () => setAsking(null);
+  return (
+    <>
+      <Section title={t("settings.account")}>
+        <Line label={t("auth.name")}>
+          <span>{user.name}</span>
+          <Button aria-label={t("mine.nameTitle")} onClick={() => setAsking("name")}>
+            {t("mine.change")}
+          </Button>
+        </Line>
+        <Email user={user} />
+        <Line label={t("settings.role")}>{t(`settings.${user.role}`)}</Line>
+        <Line label={t("settings.joined")}>
+          <Time iso={user.created_at} />
+        </Line>
+      </Section>
+      <Section title={t("mine.signOut")} lead={t("settings.signOutLead")}>
+        <Button icon="signOut" className="self-start md:self-end" onClick={() => void signOut()}>
+          {t("auth.signOut")}
+        </Button>
+      </Section>
+      <Section title={t("mine.export")} lead={t("mine.exportLead")}>
+        <Button icon="download" busy={take.isPending} className="self-start md:self-end" onClick={() => take.mutate("madang.zip", { onSuccess: () => toast(t("mine.exported")) })}>
+          {t("mine.exportButton")}
+        </Button>
+      </Section>
+      <Section title={t("mine.leave")} lead={t("mine.leaveLead")}>
+        <Button icon="trash" className="self-start text-danger md:self-end" onClick={() => setAsking("leave")}>
+          {t("mine.leaveButton")}
+        </Button>
+      </Section>
+      {asking === "name" && <Rename user={user} onClose={close} />}
+      {asking === "leave" && <Leave user={user} onClose={close} />}
+    </>
+  );
+}
+
+function Line({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    <div className="flex min-h-10 flex-wrap items-center justify-between gap-x-4 gap-y-1">
+      <span className="text-ink-2">{label}</span>
+      <span className="flex flex-wrap items-center justify-end gap-3">{children}</span>
+    </div>
+  );
+}
+
+function Email({ user }: { user: User & { email_verified?: boolean } }) {
+  const { t } = useTranslation();
+  const verified = user.email_verified;
+  const ask = useMutation({
+    mutationFn: askForVerification,
+    onSuccess: () => toast(t("mine.verificationSent")),
+    onError: (error) => toast(sayError(codeOf(error)), { danger: true }),
+  });
+  return (
+    <Line label={t("auth.email")}>
+      <span>{user.email}</span>
+      {verified === true && <Badge tone="good">{t("mine.verified")}</Badge>}
+      {verified === false && (
+        <>
+          <Badge>{t("mine.unverified")}</Badge>
+          <Button busy={ask.isPending} onClick={() => ask.mutate(user.email)}>
+            {t("mine.sendVerification")}
+          </Button>
+        </>
+      )}
+    </Line>
+  );
+}
+
+function Rename({ user, onClose }: { user: User; onClose: () => void }) {
+  const { t } = useTranslation();
+  const change = useChangeName(user.id);
+  const [name, setName] = useState(user.name);
+  const done = () => {
+    toast(t("mine.saved"));
+    onClose();
+  };
+  return (
+    <FormDialog open title={t("mine.nameTitle")} submit={t("common.save")} busy={change.isPending} error={change.error} onSubmit={() => change.mutate(name.trim(), { onSuccess: done })} onClose={onClose}>
+      <Field label={t("auth.name")} name="name" autoComplete="name" maxLength={200} value={name} onChange={(event) => setName(event.target.value)} />
+    </FormDialog>
+  );
+}
+
+function Leave({ user, onClose }: { user: User; onClose: () => void }) {
+  const { t } = useTranslation();
+  const leave = useLeaveHouse(user.id);
+  const [password, setPassword] = useState("");
+  const done = () => {
+    toast(t("mine.left"));
+    void signOut();
+  };
+  return (
+    <Sure
+      danger
+      title={t("mine.leaveTitle", { email: user.email })}
+      lead={t("mine.leaveBody")}
+      submit={t("mine.leaveButton")}
+      busy={leave.isPending}
+      error={leave.error}
+      password={password}
+      onPassword={setPassword}
+      onSubmit={() => leave.mutate(password, { onSuccess: done })}
+      onClose={onClose}
+    />
+  );
+}
