@@ -1,12 +1,15 @@
 """Who may change whom, and that an organisation never stands without an owner."""
 
 import asyncio
+import json
 from collections import Counter
 
 import pytest
 from sqlalchemy import text
 
-from madang.features.accounts.public import Grant
+from madang.features.accounts.public import AccountDeleted, Grant
+from madang.features.organisations.module import Organisations
+from madang.features.organisations.service.export import export
 from madang.features.organisations.service.joining import apply_grants
 from madang.features.organisations.service.ownership import let_go, may_leave
 from madang.kernel.errors import Conflict
@@ -192,3 +195,17 @@ async def test_a_provider_decides_only_about_what_came_from_it(api: Api, world: 
     await grant(a_p_c="manager")
     await grant()
     assert (await roles(world, "a.p.c"))["a.p.c student"] == "instructor suspended"
+
+
+async def test_what_one_takes_along_names_ones_own_places(world: World) -> None:
+    files = [file async for file in export(world.house, world.people["a.p.c student"])]
+    assert [file.path for file in files] == ["memberships.jsonl"]
+    lines = b"".join([part async for part in files[0].content]).splitlines()
+    assert [json.loads(line)["names"] for line in lines] == [["a", "a.p", "a.p.c"]]
+
+
+async def test_a_deleted_account_is_forgotten_when_that_is_told(world: World) -> None:
+    reaction = next(one for one in Organisations().reactions() if one.event is AccountDeleted)
+    async with world.house.db.transaction() as tx:
+        await reaction.handler(world.house, tx, AccountDeleted(world.people["a.p.c student"].account_id))
+    assert "a.p.c student" not in await roles(world, "a.p.c")

@@ -7,10 +7,13 @@ from uuid import UUID
 from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import click
     from fastapi import APIRouter
 
-    from madang.features.accounts.public import Account, Grant
+    from madang.features.accounts.public import Account, ExportedFile, Grant
+    from madang.kernel.auth import Principal
     from madang.kernel.db import Tx
     from madang.kernel.events import Reaction
     from madang.kernel.house import House
@@ -50,6 +53,7 @@ class Organisations(Module):
         """What comes of signing in at a provider, a word before an owner leaves, and codes that let one register."""
         from madang.features.accounts.public import (
             EXPECTED,
+            EXPORT,
             GROUPS,
             MAY_LEAVE,
             REGISTRATION_CODES,
@@ -62,6 +66,7 @@ class Organisations(Module):
             EXPECTED.offer(_is_expected),
             WELCOME.offer(_welcome),
             MAY_LEAVE.offer(_may_leave),
+            EXPORT.offer(_export),
             REGISTRATION_CODES.offer(CodeBook(_knows_code, _redeem_code)),
         )
 
@@ -88,6 +93,12 @@ async def _may_leave(tx: "Tx", account_id: UUID) -> None:
     from madang.features.organisations.service.ownership import may_leave
 
     await may_leave(tx, account_id)
+
+
+def _export(house: "House", who: "Principal") -> "AsyncIterator[ExportedFile]":
+    from madang.features.organisations.service.export import export
+
+    return export(house, who)
 
 
 async def _knows_code(house: "House", tx: "Tx", code: str, email: str) -> bool:
