@@ -49,6 +49,7 @@ def judge(case: Any, live: Live, token: str | None) -> None:
         base_url=live.url,
         headers={"Authorization": f"Bearer {token}"} if token else {},
         timeout=PATIENCE_SECONDS,
+        allow_redirects=False,
         additional_checks=[not_called_malformed],
         excluded_checks=UNFIT + (EVERYTHING_IS_A_FILE if is_upload else []),
     )

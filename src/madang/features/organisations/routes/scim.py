@@ -13,11 +13,13 @@ from madang.features.organisations.contracts import Role, ScimGroup, ScimToken
 from madang.features.organisations.routes.shared import Name
 from madang.features.organisations.service.scim import roles, tokens
 from madang.kernel.errors import Problem
-from madang.kernel.http import HouseDep, ReadTx, Strict, Who, Whole, WriteTx, problems
+from madang.kernel.http import NUMBER, HouseDep, ReadTx, Strict, Who, WriteTx, problems
 
 SCIM = "application/scim+json"
 LARGEST_BODY = 1 << 20
 PATH = "/scopes/{scope_id:uuid}/scim/v2"
+
+type Days = Annotated[int, Field(ge=1, le=3650), NUMBER]
 
 router = APIRouter(prefix="/scopes/{scope_id:uuid}", tags=["organisations"])
 protocol_router = APIRouter(prefix=PATH, tags=["scim"], include_in_schema=False)
@@ -27,7 +29,7 @@ class TokenBody(Strict):
     """A token to make; without days it is good until it is withdrawn."""
 
     name: Name
-    expires_in_days: Annotated[Whole, Field(ge=1, le=3650)] | None = None
+    expires_in_days: Days | None = None
 
 
 class NewToken(BaseModel):
