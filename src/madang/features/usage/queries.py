@@ -18,7 +18,7 @@ _KEYS: dict[GroupBy, str] = {
     "model": "d.model",
     "agent": "d.agent",
     "account": "d.account_id::text",
-    "scope": "d.scope_path[:depth]::text",
+    "scope": "d.scope_path[CAST(:depth AS integer)]::text",
 }
 
 _GROUPED = """
@@ -50,7 +50,7 @@ async def grouped(
     """What of the days from `first` to `last` the caller may see, in all and by group.
 
     The dearest groups come first, days in their order. `depth` is the place in scope paths, from 1, that `scope` groups
-    by.
+    by; what was spent in no scope so deep has the key "".
     """
     values: dict[str, object] = {"first": first, "last": last, "account": account_id, "scope": scope_id}
     values["most"] = MOST_GROUPS + 1

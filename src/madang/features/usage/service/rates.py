@@ -1,8 +1,11 @@
 """How often: a leaky bucket for each account, key and organisation (GCRA), in one script of Valkey."""
 
+from collections.abc import Awaitable, Callable
+from hashlib import sha1
+from typing import cast
 from uuid import UUID
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from madang.features.usage.settings import load
 from madang.kernel import log
@@ -45,6 +48,8 @@ return answers
 
 A key holds the moment at which its bucket is empty again. A request that one limit refuses is charged to none.
 """
+
+_SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 type Limit = tuple[str, str, int]
 """A policy's name as the headers show it, the key's last part, and requests a minute."""
@@ -98,9 +103,12 @@ async def _count(house: House, limits: list[Limit]) -> list[tuple[bytes, bytes]]
 
 
 async def _run(house: House, keys: list[str], arguments: list[int]) -> list[int]:
-    script = house.valkey.register_script(_SCRIPT)
-    counted: list[int] = await script(keys=keys, args=arguments)
-    return counted
+    parts = (len(keys), *keys, *arguments)
+    execute = cast("Callable[..., Awaitable[list[int]]]", house.valkey.execute_command)  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves its options untyped
+    try:
+        return await execute("EVALSHA", _SHA, *parts)
+    except NoScriptError:
+        return await execute("EVAL", _SCRIPT, *parts)
 
 
 def _headers(limits: list[Limit], left: list[int]) -> list[tuple[bytes, bytes]]:

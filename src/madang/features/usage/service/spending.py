@@ -36,8 +36,6 @@ async def spending(
     elif not who.is_supervisor and account_id != who.account_id:
         raise Forbidden("supervisor_only", "Name a scope that you manage, or read your own usage at /users/me/usage.")
     total, found = await grouped(tx, by, first, last, account_id=account_id, scope_id=scope_id, depth=depth)
-    if by == "scope":
-        found = _by_last(found, depth)
     found = found[:MOST_GROUPS]
     if by not in {"account", "scope"}:
         return total, [(key, key, sums) for key, sums in found]
@@ -50,23 +48,3 @@ def this_month() -> tuple[date, date]:
     """The first day of the month and today, where the server is."""
     today = now().astimezone(ZoneInfo(load().time_zone)).date()
     return today.replace(day=1), today
-
-
-def _by_last(found: list[tuple[str, Totals]], depth: int) -> list[tuple[str, Totals]]:
-    """Groups by path as groups by the scope at that depth; what was spent in no deeper scope has the key ""."""
-    sums: dict[str, Totals] = {}
-    for path, one in found:
-        ids = path.strip("{}").split(",")
-        key = ids[depth - 1] if len(ids) == depth else ""
-        sums[key] = _added(sums[key], one) if key in sums else one
-    return sorted(sums.items(), key=lambda item: (-item[1].cost, -item[1].calls))
-
-
-def _added(one: Totals, other: Totals) -> Totals:
-    return Totals(
-        one.calls + other.calls,
-        one.input_tokens + other.input_tokens,
-        one.cached_tokens + other.cached_tokens,
-        one.output_tokens + other.output_tokens,
-        one.cost + other.cost,
-    )
