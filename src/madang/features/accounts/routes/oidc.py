@@ -45,7 +45,12 @@ class LinkBegun(BaseModel):
     url: str
 
 
-@router.get("/{provider}/start", status_code=303, responses={303: TO_PROVIDER, **problems(404, 502)})
+@router.get(
+    "/{provider}/start",
+    status_code=303,
+    response_class=RedirectResponse,
+    responses={303: TO_PROVIDER, **problems(404, 502)},
+)
 async def start_oidc(house: HouseDep, request: Request, provider: Name, return_to: Text | None = None) -> Response:
     """Send the browser to a provider to sign in; it comes back to `return_to`, a path of the web app."""
     departure = await oidc.depart(house, provider, _redirect_uri(house, request, provider), return_to)
@@ -54,7 +59,12 @@ async def start_oidc(house: HouseDep, request: Request, provider: Name, return_t
     return response
 
 
-@router.get("/{provider}/callback", status_code=303, responses={303: TO_APP, **problems()})
+@router.get(
+    "/{provider}/callback",
+    status_code=303,
+    response_class=RedirectResponse,
+    responses={303: TO_APP, **problems()},
+)
 async def finish_oidc(
     house: HouseDep,
     request: Request,
