@@ -24,9 +24,10 @@ INVITE = """
 
 @pytest.fixture
 async def furnished(world: World) -> World:
-    """Every scope has an invite for students."""
+    """Every scope has an invite for students and one for admins."""
     for row in world.scopes.values():
-        await world.run(INVITE, id=new_id(), scope_id=row.id, path=row.path, role="student")
+        for role in ("student", "admin"):
+            await world.run(INVITE, id=new_id(), scope_id=row.id, path=row.path, role=role)
     return world
 
 
@@ -138,6 +139,7 @@ ATTACKS = {
         "UPDATE partner.invites SET expires_at = now() + interval '1 year' WHERE scope_id = :sibling",
         0,
     ),
+    "end a code above one's own": ("DELETE FROM partner.invites WHERE scope_id = :own AND role = 'admin'", 0),
     "read another's code": ("SELECT FROM partner.invites WHERE scope_id IN (:sibling, :above)", 0),
     "ask about anybody": ("SELECT partner.roots_of(:other, 'student', true)", "refused"),
     "ask for anybody's places": ("SELECT partner.memberships_of(:other)", "refused"),

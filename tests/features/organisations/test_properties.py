@@ -88,7 +88,7 @@ async def do(world: World, deed: Deed) -> None:
         query = text("SELECT id FROM partner.memberships WHERE scope_id = :scope AND account_id = :account")
         values = {"scope": scope_id, "account": world.people[f"person {deed.whom}"].account_id}
         member = await tx.scalar(query, values) or scope_id
-    async with world.house.db.transaction(None if deed.kind == "transfer" else who) as tx:
+    async with world.house.db.transaction(who) as tx:
         await {
             "change": lambda: members.change(tx, who, scope_id, member, role=deed.role, status=deed.status),
             "remove": lambda: members.remove(tx, who, scope_id, member),

@@ -347,7 +347,8 @@ POLICIES = (
     _policy(
         "partner.memberships", "memberships_remove", "DELETE", using=f"(({OWN} AND status = 'active') OR {MAY_GRANT})"
     ),
-    _policy("partner.invites", "invites_all", "ALL", using=_within("manager"), check=MAY_GRANT),
+    _policy("partner.invites", "invites_read", "SELECT", using=_within("manager")),
+    _policy("partner.invites", "invites_write", "ALL", using=MAY_GRANT, check=MAY_GRANT),
     _policy("supervisor.audit", "audit_read", "SELECT", using=AUDITED),
     f"CREATE POLICY audit_add ON supervisor.audit FOR INSERT WITH CHECK ({AS_ONESELF})",
     'CREATE POLICY accounts_supervisor ON "user".accounts FOR SELECT USING ((SELECT supervisor.is_supervisor()))',

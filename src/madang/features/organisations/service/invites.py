@@ -83,8 +83,7 @@ async def listed(
 async def withdraw(tx: Tx, who: Principal, scope_id: UUID, invite_id: UUID) -> None:
     """End a code; raises `NotFound` and `Forbidden`."""
     scope = await permit(tx, who, scope_id, "invites.manage")
-    row = await _own(tx, scope.id, invite_id)
-    permit_grant(who, scope, msgspec.convert(row.role, Role))
+    row = await _own(tx, who, scope, invite_id)
     row.revoked_at = row.revoked_at or now()
     await tx.flush()
     await record(tx, who, "organisations.invite_withdrawn", _target(row))
@@ -96,8 +95,7 @@ async def renew(house: House, tx: Tx, who: Principal, scope_id: UUID, invite_id:
     Raises `NotFound`, `Forbidden`, and `Conflict` when it was used or withdrawn.
     """
     scope = await permit(tx, who, scope_id, "invites.manage")
-    row = await _own(tx, scope.id, invite_id)
-    permit_grant(who, scope, msgspec.convert(row.role, Role))
+    row = await _own(tx, who, scope, invite_id)
     if row.revoked_at is not None or row.used_count >= row.max_uses:
         raise Conflict("invite_over", "This invite was used or withdrawn. Make a new one.")
     code = codes.make()
@@ -112,11 +110,14 @@ async def note_sent(tx: Tx, invite_id: UUID) -> None:
     await tx.execute(update(InviteRow).where(InviteRow.id == invite_id).values(sent_at=func.now()))
 
 
-async def _own(tx: Tx, scope_id: UUID, invite_id: UUID) -> InviteRow:
-    query = select(InviteRow).where(InviteRow.scope_id == scope_id, InviteRow.id == invite_id)
-    row = await tx.scalar(query.with_for_update())
+async def _own(tx: Tx, who: Principal, scope: Scope, invite_id: UUID) -> InviteRow:
+    """An invite of the scope that the caller could have made, locked; raises `NotFound` and `Forbidden`."""
+    query = select(InviteRow).where(InviteRow.scope_id == scope.id, InviteRow.id == invite_id)
+    row = await tx.scalar(query)
     if row is None:
         raise NotFound("invite_not_found", "There is no such invite.")
+    permit_grant(who, scope, msgspec.convert(row.role, Role))
+    await tx.refresh(row, with_for_update=True)
     return row
 
 
