@@ -2,18 +2,22 @@
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from madang.features.accounts.tables import AccountRow
 from madang.kernel.auth import Principal
-from madang.kernel.db import Tx
+from madang.kernel.db import Tx, act_as_house
 from madang.kernel.errors import Forbidden, NotFound
 
 
 def permit_supervisor(who: Principal) -> None:
     """Only supervisors pass; raises `Forbidden` for everybody else."""
     if not who.is_supervisor:
-        raise Forbidden("supervisor_only", "Only a supervisor may do this. Ask the person who runs this server.")
+        raise _supervisor_only()
+
+
+def _supervisor_only() -> Forbidden:
+    return Forbidden("supervisor_only", "Only a supervisor may do this. Ask the person who runs this server.")
 
 
 def permit_entry(row: AccountRow) -> None:
@@ -30,9 +34,16 @@ def permit_entry(row: AccountRow) -> None:
         raise Forbidden("account_leaving", detail, deletion_at=row.deletion_at.isoformat(), can_restore=own)
 
 
-def eyes(who: Principal) -> Principal | None:
-    """In whose scope a transaction about accounts is opened: the caller's, and the house's for a supervisor."""
-    return None if who.is_supervisor else who
+async def act_for_others(tx: Tx, who: Principal, account_id: UUID | None = None) -> None:
+    """Let a supervisor's transaction reach everybody's account, when PostgreSQL knows them for a supervisor too.
+
+    Nothing changes for one's own `account_id`, or for who is no supervisor: they see no account but their own.
+    """
+    if not who.is_supervisor or who.account_id == account_id:
+        return
+    if not await tx.scalar(select(func.supervisor.is_supervisor())):
+        raise _supervisor_only()
+    await act_as_house(tx)
 
 
 async def own_account(tx: Tx, who: Principal) -> AccountRow:

@@ -1,5 +1,6 @@
 """The door to accounts for other packages."""
 
+from madang.features.accounts.access import act_for_others
 from madang.features.accounts.contracts import (
     EXPECTED,
     EXPORT,
@@ -42,6 +43,7 @@ __all__ = [
     "account_names",
     "account_of",
     "accounts_named",
+    "act_for_others",
     "attempt",
     "display_name",
     "normal_email",

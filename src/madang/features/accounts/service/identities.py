@@ -20,7 +20,7 @@ from madang.features.accounts.tables import AccountRow, IdentityRow, LoginRow, P
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
-from madang.kernel.db import Tx
+from madang.kernel.db import Tx, act_as_house
 from madang.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from madang.kernel.house import House
 
@@ -104,7 +104,7 @@ async def unlink(house: House, who: Principal, identity_id: UUID) -> None:
 
     Raises `NotFound`, and `Conflict` (identity_last_way) when the caller could not sign in any more.
     """
-    async with house.db.transaction() as tx:  # what the provider granted is not the caller's to change
+    async with house.db.transaction(who) as tx:
         row = await account_for(tx, who, who.account_id, lock=True)
         mine = (IdentityRow.account_id == who.account_id, IdentityRow.id == identity_id)
         identity = await tx.scalar(select(IdentityRow).where(*mine).with_for_update())
@@ -113,8 +113,9 @@ async def unlink(house: House, who: Principal, identity_id: UUID) -> None:
         if not row.password_hash and not await _other_way(tx, row.id, identity_id):
             detail = "You could not sign in any more. Set a password, add a passkey or link another identity first."
             raise Conflict("identity_last_way", detail)
-        await granting.withdraw(house, tx, row, identity)
         await tx.execute(delete(IdentityRow).where(*mine))
+        await act_as_house(tx)  # what the provider granted is not the caller's to change
+        await granting.withdraw(house, tx, row, identity)
         await record(tx, who, "accounts.identity_unlinked", Target("account", row.id), provider=identity.provider)
     (await house.resource(open_desk)).forget_account(who.account_id)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from madang.features.accounts import settings
-from madang.features.accounts.access import account_for, eyes, permit_supervisor
+from madang.features.accounts.access import account_for, act_for_others, permit_supervisor
 from madang.features.accounts.contracts import MAY_LEAVE, Account, AccountDeleted, Device
 from madang.features.accounts.service import people, registration, throttle
 from madang.features.accounts.service.confirming import make_sure
@@ -33,7 +33,8 @@ async def leave(house: House, who: Principal, account_id: UUID, password: str | 
     """
     if account_id == who.account_id:
         await make_sure(house, who, password, device)
-    async with house.db.transaction(eyes(who)) as tx:
+    async with house.db.transaction(who) as tx:
+        await act_for_others(tx, who)
         row = await account_for(tx, who, account_id, lock=True)
         await _begin(house, tx, who, row, by=who.account_id)
     (await house.resource(open_desk)).forget_account(account_id)
@@ -81,7 +82,8 @@ async def restore(house: House, email: str, password: str, device: Device) -> No
 async def restore_for(house: House, who: Principal, account_id: UUID) -> Account:
     """Take back the deletion of anybody's account, as a supervisor. Raises `Forbidden` and `NotFound`."""
     permit_supervisor(who)
-    async with house.db.transaction() as tx:
+    async with house.db.transaction(who) as tx:
+        await act_for_others(tx, who)
         row = await account_for(tx, who, account_id, lock=True)
         await _take_back(tx, who, row)
         return people.account(row)

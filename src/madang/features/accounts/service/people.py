@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import func, select, text, update
 
 from madang.features.accounts import queries
-from madang.features.accounts.access import account_for, eyes, own_account, permit_supervisor
+from madang.features.accounts.access import account_for, act_for_others, own_account, permit_supervisor
 from madang.features.accounts.contracts import Account, Preferences
 from madang.features.accounts.service import keys
 from madang.features.accounts.service.desk import open_desk
@@ -51,7 +51,8 @@ async def change(house: House, who: Principal, account_id: UUID, *, name: str, i
     Raises `NotFound` for a stranger's account, `Forbidden` when somebody else than a supervisor disables, and
     `Conflict` when nobody would be left to run the house.
     """
-    async with house.db.transaction(eyes(who)) as tx:
+    async with house.db.transaction(who) as tx:
+        await act_for_others(tx, who, account_id)
         row = await account_for(tx, who, account_id, lock=True)
         row.name = name.strip()
         if is_disabled is not None and is_disabled != (row.disabled_at is not None):

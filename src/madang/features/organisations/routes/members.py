@@ -64,7 +64,7 @@ async def leave_scope(tx: WriteTx, who: Who, scope_id: UUID) -> None:
 @router.post("/transfer", responses=problems(401, 403, 404, 409))
 async def transfer_scope(house: HouseDep, who: Who, scope_id: UUID, body: Transfer) -> Member:
     """Make a member the owner of the organisation; the owner before stays as an admin."""
-    async with house.db.transaction() as tx:
+    async with house.db.transaction(who) as tx:
         return await ownership.transfer(tx, who, scope_id, body.member_id)
 
 

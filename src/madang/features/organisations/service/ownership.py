@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from madang.features.organisations.access import permit
+from madang.features.organisations.access import permit, prove_owner
 from madang.features.organisations.contracts import Member, MemberJoined
 from madang.features.organisations.service.joining import member_of, shown_member, take_out
 from madang.features.organisations.service.scopes import lock
@@ -14,17 +14,19 @@ from madang.features.organisations.tables import MembershipRow, ScopeRow
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
-from madang.kernel.db import Tx
+from madang.kernel.db import Tx, act_as_house
 from madang.kernel.errors import Conflict
 
 
 async def transfer(tx: Tx, who: Principal, scope_id: UUID, member_id: UUID) -> Member:
     """Make a member the owner in the caller's place, who stays as an admin; a supervisor replaces all owners so.
 
-    In the house's transaction, since nobody else may make an owner. Raises `NotFound`, `Forbidden`, and `Conflict` when
-    the member cannot own it now.
+    In the caller's transaction, which goes on in the house's name, since nobody else may make an owner. Raises
+    `NotFound`, `Forbidden`, and `Conflict` when the member cannot own it now.
     """
     scope = await permit(tx, who, scope_id, "scope.transfer")
+    await prove_owner(tx, scope)
+    await act_as_house(tx)
     if scope.kind != "organisation":
         raise Conflict("owners_own_organisations", f"Only an organisation has owners; this is a {scope.kind}.")
     await lock(tx, scope.id)

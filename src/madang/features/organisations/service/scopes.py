@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, update
 
-from madang.features.accounts.public import account_by_email
+from madang.features.accounts.public import account_by_email, act_for_others
 from madang.features.organisations import queries, settings
 from madang.features.organisations.access import allow, load, not_found, permit, shown
 from madang.features.organisations.contracts import (
@@ -23,7 +23,7 @@ from madang.features.organisations.tables import MembershipRow, ScopeRow
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
-from madang.kernel.db import Tx
+from madang.kernel.db import Tx, act_as_house
 from madang.kernel.errors import Conflict, Forbidden, Invalid
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
@@ -90,7 +90,9 @@ async def found(house: House, who: Principal, name: str, owner_email: str | None
     if not who.is_supervisor and (settings.load().organisations != "open" or owner_email):
         detail = "Only a supervisor may do this. Ask the person who runs this server."
         raise Forbidden("supervisor_only", detail)
-    async with house.db.transaction() as tx:
+    async with house.db.transaction(who) as tx:
+        await act_for_others(tx, who)
+        await act_as_house(tx)
         owner_id = await _owner(tx, who, owner_email)
         made = await found_for(tx, who, name, owner_id)
         return (await with_counts(tx, [await load(tx, who, made)]))[0]

@@ -14,7 +14,7 @@ from madang.features.organisations.service.scopes import lock
 from madang.features.organisations.tables import ScimGroupRow, ScimMemberRow
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
-from madang.kernel.db import Tx
+from madang.kernel.db import Tx, act_as_house
 from madang.kernel.errors import Invalid, NotFound
 from madang.kernel.house import House
 
@@ -39,7 +39,7 @@ async def give(
 
     Raises as `permit_provisioning`, and `Forbidden` for a role that the caller could not grant there themselves.
     """
-    async with house.db.transaction() as tx:
+    async with house.db.transaction(who) as tx:
         scope = await permit_provisioning(tx, who, scope_id)
         await lock(tx, scope.id)
         mine = select(ScimGroupRow).where(ScimGroupRow.scope_id == scope.id, ScimGroupRow.id == group_id)
@@ -50,6 +50,7 @@ async def give(
             old = await permit(tx, who, row.role_scope_id, "members.manage")
             permit_grant(who, old, msgspec.convert(row.role, Role))
         row.role, row.role_scope_id = await _permitted(tx, who, scope.id, target, role)
+        await act_as_house(tx)  # the roles of the members are not all the caller's to see
         await tx.flush()
         members = (await tx.scalars(select(ScimMemberRow.user_id).where(ScimMemberRow.group_id == row.id))).all()
         await settle_all(tx, members)
