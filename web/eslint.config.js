@@ -4,7 +4,7 @@ import reactHooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
 /** Features from the highest to the lowest; an import may only point down, and only at `public`. */
-const FEATURES = ["chat", "runs", "knowledge", "providers", "accounts"];
+const FEATURES = ["operations", "chat", "runs", "knowledge", "providers", "usage", "organisations", "accounts"];
 
 const only = (files, group, message) => ({
   files,

@@ -16,6 +16,9 @@ export function useDeed<Input, Output>(run: (input: Input) => Promise<Output>, t
     onError: (error) => {
       if (!quiet) toast(sayError(codeOf(error)), { danger: true });
     },
-    onSettled: () => Promise.all(touches.map((queryKey) => queries.invalidateQueries({ queryKey }))),
+    // Not waited for: what is asked again may take the row away that the caller's own words stand in.
+    onSettled: () => {
+      for (const queryKey of touches) void queries.invalidateQueries({ queryKey });
+    },
   });
 }

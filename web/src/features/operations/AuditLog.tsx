@@ -53,6 +53,7 @@ export function AuditLog({ scopeId }: { scopeId: string | null }) {
                     {sayName("actions", entry.action)}
                   </button>
                 }
+                note={said(entry) || undefined}
                 narrow={
                   <>
                     <span>{nameOf(entry, t("audit.system"))}</span>
@@ -82,6 +83,19 @@ export function AuditLog({ scopeId }: { scopeId: string | null }) {
       <Entry entry={shown} onClose={() => setShown(null)} />
     </Part>
   );
+}
+
+/** What of the details one wants to know at once: a name, an address, a role or a state before and after. */
+function said({ details }: AuditEntry): string {
+  const text = (value: unknown) => (typeof value === "string" ? value : "");
+  const role = (value: unknown) => (typeof value === "string" ? sayName("roles", value) : "");
+  const standing = (value: unknown) => {
+    if (typeof value !== "object" || value === null) return "";
+    const { role: held, status } = value as { role?: unknown; status?: unknown };
+    return [role(held), typeof status === "string" ? sayName("places", status) : ""].filter(Boolean).join(", ");
+  };
+  const turned = [standing(details["before"]), standing(details["after"])].filter(Boolean).join(" → ");
+  return [text(details["name"]), text(details["email"]), role(details["role"]), turned].filter(Boolean).join(" · ");
 }
 
 function nameOf(entry: AuditEntry, nobody: string): string {

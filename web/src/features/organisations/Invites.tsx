@@ -43,8 +43,8 @@ export function Invites({ scope, isSupervisor }: { scope: Scope; isSupervisor: b
         rowKey={(invite) => invite.id}
         faded={(invite) => stateOf(invite) !== "open"}
         columns={[
-          { key: "whom", title: t("scopeInvites.whom"), cell: (invite) => <Named name={invite.email ?? (invite.note || t("scopeInvites.anyone"))} note={invite.email !== null && invite.note ? invite.note : undefined} narrow={<span>{t("scopeInvites.until", { when: new Intl.DateTimeFormat(i18n.language, { dateStyle: "medium" }).format(new Date(invite.expires_at)) })}</span>} /> },
-          { key: "role", title: t("members.role"), cell: (invite) => <span className="whitespace-nowrap">{t(`roles.${invite.role}`)}</span> },
+          { key: "whom", title: t("scopeInvites.whom"), cell: (invite) => <Named name={invite.email ?? (invite.note || t("scopeInvites.anyone"))} note={invite.email !== null && invite.note ? invite.note : undefined} narrow={<span>{t(`roles.${invite.role}`)} · {t("scopeInvites.until", { when: new Intl.DateTimeFormat(i18n.language, { dateStyle: "medium" }).format(new Date(invite.expires_at)) })}</span>} /> },
+          { key: "role", title: t("members.role"), wideOnly: true, cell: (invite) => <span className="whitespace-nowrap">{t(`roles.${invite.role}`)}</span> },
           { key: "uses", title: t("scopeInvites.uses"), numeric: true, wideOnly: true, cell: (invite) => `${invite.used_count} / ${invite.max_uses}` },
           { key: "until", title: t("scopeInvites.expires"), wideOnly: true, cell: until },
           { key: "state", title: t("organisations.status"), cell: (invite) => <Badge tone={stateOf(invite) === "open" ? "good" : "calm"}>{t(`scopeInvites.state.${stateOf(invite)}`)}</Badge> },

@@ -1,5 +1,6 @@
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { percent } from "@/kernel/numbers";
 import { exact, relative } from "@/kernel/time";
 import { Badge, Button, Confirm, Failed, IconButton, Menu, MenuItem, Meter, Nothing, Part, SkeletonList, toast } from "@/kernel/ui";
 import { amount } from "./amounts";
@@ -77,34 +78,50 @@ function BudgetMenu({ budget, onChange, onRemove }: { budget: Budget; onChange: 
   );
 }
 
+/** What a bar shows; who is only bound by a budget is told the share that is used, and no amounts. */
+type Shown = Pick<Budget, "unit" | "window" | "renews_at" | "used_percent"> & { limit: number | null; spent: number | null; reserved: number | null };
+
 /** A budget's name, its meter, and in words how much is gone, held and left, and when it renews. */
-export function BudgetBar({ budget, children }: { budget: Budget; children?: ReactNode }) {
+export function BudgetBar({ budget, children }: { budget: Shown; children?: ReactNode }) {
   const { t, i18n } = useTranslation();
-  const say = (value: number) => amount(value, budget.unit, i18n.language);
+  const { unit, limit, spent, reserved } = budget;
+  const say = (value: number) => amount(value, unit, i18n.language);
   const name = t(`budgets.name.${budget.window}`);
-  const { limit, spent, reserved } = { limit: budget.limit ?? 0, spent: budget.spent ?? 0, reserved: budget.reserved ?? 0 };
-  const left = Math.max(0, limit - spent - reserved);
-  const share = (value: number) => (limit === 0 ? 1 : value / limit);
+  const used = budget.used_percent / 100;
+  const held = limit ? (reserved ?? 0) / limit : 0;
   return (
     <div className="flex flex-col gap-2">
       <div className="flex min-h-9 flex-wrap items-center gap-x-3 gap-y-1">
         <span className="font-medium">{name}</span>
-        {left === 0 && <Badge tone="bad">{t("budgets.over")}</Badge>}
-        <span className="ml-auto text-ink-2">{t("budgets.of", { spent: say(spent), limit: say(limit) })}</span>
+        <span className="text-sm text-ink-3">{t(`budgets.${unit}`)}</span>
+        {used >= 1 && <Badge tone="bad">{t("budgets.over")}</Badge>}
+        <span className="ml-auto text-ink-2">{limit === null || spent === null ? percent(used, i18n.language) : t("budgets.of", { spent: say(spent), limit: say(limit) })}</span>
         {children}
       </div>
-      <Meter label={t("budgets.meter", { name })} used={share(spent)} held={share(reserved)} />
+      <Meter label={t("budgets.meter", { name })} used={used - held} held={held} />
       <p className="flex flex-wrap gap-x-4 text-sm text-ink-3">
-        <span>
-          {t("budgets.left")} {say(left)}
-        </span>
-        {reserved > 0 && (
+        {limit !== null && (
+          <span>
+            {t("budgets.left")} {say(Math.max(0, limit - (spent ?? 0) - (reserved ?? 0)))}
+          </span>
+        )}
+        {reserved !== null && reserved > 0 && (
           <span>
             {t("budgets.reserved")} {say(reserved)}
           </span>
         )}
-        <span className="ml-auto">{budget.renews_at === null ? t("budgets.never") : <time dateTime={budget.renews_at} title={exact(budget.renews_at, i18n.language)}>{t("budgets.renews", { when: relative(budget.renews_at, i18n.language) })}</time>}</span>
+        <Renewal at={budget.renews_at} />
       </p>
     </div>
+  );
+}
+
+function Renewal({ at }: { at: string | null }) {
+  const { t, i18n } = useTranslation();
+  if (at === null) return <span className="ml-auto">{t("budgets.never")}</span>;
+  return (
+    <time dateTime={at} title={exact(at, i18n.language)} className="ml-auto">
+      {t("budgets.renews", { when: relative(at, i18n.language) })}
+    </time>
   );
 }

@@ -40,7 +40,7 @@ export function stacked(rows: readonly UsageRow[], period: Period, measure: Meas
     models.set(name, values);
   }
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-  const ranked = [...models].sort((one, other) => sum(other[1]) - sum(one[1]) || one[0].localeCompare(other[0]));
+  const ranked = [...models].filter(([, values]) => sum(values) > 0).sort((one, other) => sum(other[1]) - sum(one[1]) || one[0].localeCompare(other[0]));
   const series: Series[] = ranked.slice(0, MOST).map(([name, values]) => ({ name, values }));
   const rest = ranked.slice(MOST).map(([, values]) => values);
   if (rest.length > 0) series.push({ name: null, values: days.map((_, day) => sum(rest.map((values) => values[day] ?? 0))) });

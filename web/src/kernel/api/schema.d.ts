@@ -3166,8 +3166,7 @@ export interface components {
          */
         TokenBody: {
             name: components["schemas"]["madang__features__organisations__routes__shared__Name"];
-            /** Expires In Days */
-            expires_in_days?: number | null;
+            expires_in_days?: components["schemas"]["Days"] | null;
         };
         /**
          * TotpEnrolment
@@ -6039,9 +6038,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description Not found */
             404: {
@@ -6103,9 +6100,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description Unprocessable content */
             422: {

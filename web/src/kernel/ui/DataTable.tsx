@@ -28,7 +28,7 @@ interface DataTableProps<T> {
 /** A table for reading: one line a row, the first column names the row. */
 export function DataTable<T>({ label, columns, rows, rowKey, actions, faded }: DataTableProps<T>) {
   const { t } = useTranslation();
-  const place = (column: Column<T>) => cx("py-3 pr-4 last:pr-0", column.numeric && "text-right", column.wideOnly && "hidden md:table-cell");
+  const place = (column: Column<T>) => cx("py-3 last:pr-0", column.numeric ? "pr-4 text-right md:pr-8" : "pr-4", column.wideOnly && "hidden md:table-cell");
   return (
     <table aria-label={label} className="w-full border-collapse">
       <thead>
