@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from redis.exceptions import ConnectionError as ValkeyConnectionError
 from redis.exceptions import TimeoutError as ValkeyTimeoutError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -94,6 +94,17 @@ NUMBER = BeforeValidator(_number)
 """After the bounds of a number that may be left out: `Annotated[int, Field(ge=1), NUMBER] | None`."""
 Whole = Annotated[int, NUMBER]
 """An integer in a request body, as JSON means it: 2.0 is one, true and "2" are not."""
+
+
+def _written_moment(value: object) -> object:
+    if isinstance(value, str) and "T" not in value.upper():
+        msg = "Input should be a moment with a time zone, such as 2026-11-21T09:00:00Z"
+        raise ValueError(msg)
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_moment)]
+"""A moment as RFC 3339 writes it; a bare number is none."""
 
 _TITLES = {
     400: "Bad request",

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, StringConstraints
+from pydantic import BaseModel, StringConstraints
 
 from madang.features.operations.contracts import AuditFilter
 from madang.features.operations.service import audit
-from madang.kernel.http import HouseDep, Limit, Page, Who, decode_cursor, problems
+from madang.kernel.http import HouseDep, Limit, Moment, Page, Who, decode_cursor, problems
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 
@@ -49,8 +49,8 @@ def _wanted(
     target_id: UUID | None = None,
     address: Annotated[Words, Query(description="The beginning of an address.")] = "",
     q: Annotated[Words, Query(description="Words in names, e-mail addresses, actions and details.")] = "",
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="From this moment on.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Before this moment.")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="From this moment on.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="Before this moment.")] = None,
 ) -> AuditFilter:
     return AuditFilter(scope_id, actor_id, action, target_id, address, q.strip(), since, until)
 
