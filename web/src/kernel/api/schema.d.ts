@@ -913,7 +913,7 @@ export interface paths {
         put?: never;
         /**
          * Create Invite
-         * @description Make a code for a role below one's own, or invite somebody by e-mail. The code is shown only in this answer.
+         * @description Make a code for a role below one's own, for anybody or for one address. It is shown only in this answer.
          */
         post: operations["create_invite_api_v1_scopes__scope_id__invites_post"];
         delete?: never;
@@ -933,9 +933,7 @@ export interface paths {
         put?: never;
         /**
          * Resend Invite
-         * @description Give an invite a new code and new time, and send it again if it is for an e-mail address.
-         *
-         *     The old code is no good any more.
+         * @description Give an invite a new code and new time, to be sent again. The old code is no good any more.
          */
         post: operations["resend_invite_api_v1_scopes__scope_id__invites__invite_id__resend_post"];
         delete?: never;
@@ -2260,6 +2258,8 @@ export interface components {
         /**
          * MadeInvite
          * @description An invite that was just made, with what is shown only now: the code, the link, and the link as a picture.
+         *
+         *     `is_sent` when it is on its way by mail; otherwise it is the caller's to hand over.
          */
         MadeInvite: {
             invite: components["schemas"]["madang__features__organisations__contracts__Invite"];
@@ -2468,7 +2468,7 @@ export interface components {
         };
         /**
          * NewInvite
-         * @description An invite to make. With `email` it is for that person alone, once, and is sent by mail where mail is set up.
+         * @description An invite to make. With `email` it is for that person alone, and once.
          */
         "NewInvite-Input": {
             /**
@@ -2488,11 +2488,6 @@ export interface components {
             max_uses?: number;
             /** Email */
             email?: string | null;
-            /**
-             * Language
-             * @description Of the mail; the person's own if known.
-             */
-            language?: ("ko" | "en") | null;
             /** @default  */
             note?: components["schemas"]["madang__features__organisations__routes__shared__Line"];
         };
@@ -2865,8 +2860,6 @@ export interface components {
              * @default 14
              */
             expires_in_days?: number;
-            /** Language */
-            language?: ("ko" | "en") | null;
         };
         /**
          * RestoreBody

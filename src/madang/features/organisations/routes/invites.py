@@ -20,13 +20,12 @@ Code = Annotated[str, Path(min_length=1, max_length=64, description="The code, h
 
 
 class NewInvite(Strict):
-    """An invite to make. With `email` it is for that person alone, once, and is sent by mail where mail is set up."""
+    """An invite to make. With `email` it is for that person alone, and once."""
 
     role: Literal["admin", "manager", "instructor", "student"]
     expires_in_days: Whole = Field(default=14, ge=1, le=365)
     max_uses: Whole = Field(default=1, ge=1, le=10_000)
     email: str | None = Field(default=None, max_length=320)
-    language: Literal["ko", "en"] | None = Field(default=None, description="Of the mail; the person's own if known.")
     note: Line = ""
 
 
@@ -34,11 +33,13 @@ class Renewal(Strict):
     """How long the new code is good."""
 
     expires_in_days: Whole = Field(default=14, ge=1, le=365)
-    language: Literal["ko", "en"] | None = None
 
 
 class MadeInvite(BaseModel):
-    """An invite that was just made, with what is shown only now: the code, the link, and the link as a picture."""
+    """An invite that was just made, with what is shown only now: the code, the link, and the link as a picture.
+
+    `is_sent` when it is on its way by mail; otherwise it is the caller's to hand over.
+    """
 
     invite: Invite
     code: str
@@ -76,7 +77,7 @@ async def list_invites(
 async def create_invite(
     house: HouseDep, request: Request, tx: WriteTx, who: Who, scope_id: UUID, body: NewInvite
 ) -> MadeInvite:
-    """Make a code for a role below one's own, or invite somebody by e-mail. The code is shown only in this answer."""
+    """Make a code for a role below one's own, for anybody or for one address. It is shown only in this answer."""
     lifetime = timedelta(days=body.expires_in_days)
     wish = invites.Wish(body.role, lifetime, body.max_uses, body.email, body.note)
     made = await invites.create(house, tx, who, scope_id, wish)
@@ -87,10 +88,7 @@ async def create_invite(
 async def resend_invite(
     house: HouseDep, request: Request, tx: WriteTx, who: Who, scope_id: UUID, invite_id: UUID, body: Renewal
 ) -> MadeInvite:
-    """Give an invite a new code and new time, and send it again if it is for an e-mail address.
-
-    The old code is no good any more.
-    """
+    """Give an invite a new code and new time, to be sent again. The old code is no good any more."""
     lifetime = timedelta(days=body.expires_in_days)
     made = await invites.renew(house, tx, who, scope_id, invite_id, lifetime)
     return _made(house, request, made)
@@ -125,5 +123,6 @@ async def redeem_invite(house: HouseDep, request: Request, who: Who, code: Code)
 
 
 def _made(house: HouseDep, request: Request, made: invites.Made) -> MadeInvite:
+    is_sent = made.invite.sent_at is not None
     url = links.join_url(house.settings.public_url or str(request.base_url), made.code)
-    return MadeInvite(invite=made.invite, code=made.code, url=url, qr_svg=links.qr_svg(url), is_sent=False)
+    return MadeInvite(invite=made.invite, code=made.code, url=url, qr_svg=links.qr_svg(url), is_sent=is_sent)

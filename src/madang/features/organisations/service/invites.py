@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from madang.features.accounts.public import Account, Counter, account_of, attempt, normal_email
 from madang.features.organisations import queries, settings
@@ -103,11 +103,6 @@ async def renew(house: House, tx: Tx, who: Principal, scope_id: UUID, invite_id:
     await tx.flush()
     await record(tx, who, "organisations.invite_renewed", _target(row))
     return Made(shown(row), code, scope)
-
-
-async def note_sent(tx: Tx, invite_id: UUID) -> None:
-    """Keep that the invitation went out by mail with this transaction."""
-    await tx.execute(update(InviteRow).where(InviteRow.id == invite_id).values(sent_at=func.now()))
 
 
 async def _own(tx: Tx, who: Principal, scope: Scope, invite_id: UUID) -> InviteRow:
