@@ -1,0 +1,88 @@
+"""A budget is heard of at 50, 80 and 100 percent, once in each window."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from madang.features.usage.contracts import BudgetExhausted, Price, Spender
+from madang.features.usage.service.budgets import require_budget
+from madang.features.usage.service.meter import booked, metered, open_meter
+from madang.kernel.auth import Principal
+from madang.kernel.house import House
+from tests.features.usage.conftest import CHEAP, Ledger, call
+
+
+async def _spend(house: House, spender: Spender, output: int) -> None:
+    async with metered(house, spender, call(0, output)) as metering:
+        metering.took(0, output)
+    await booked(house)
+
+
+async def _told(house: House, budget: Any) -> list[int]:
+    statement = text("""
+        SELECT payload FROM supervisor.outbox
+        WHERE name = 'usage.budget_reached' AND payload ->> 'budget_id' = :id ORDER BY id
+    """)
+    async with house.db.transaction() as tx:
+        return [payload["percent"] for payload in (await tx.execute(statement, {"id": str(budget)})).scalars()]
+
+
+async def test_each_threshold_is_told_once(house: House, ledger: Ledger, spender: Spender):
+    assert spender.account_id is not None
+    budget = await ledger.budget("account", spender.account_id, 100_000)
+    await _spend(house, spender, 24)
+    assert await _told(house, budget) == []
+    await _spend(house, spender, 1)
+    await _spend(house, spender, 1)
+    assert await _told(house, budget) == [50]
+    await _spend(house, spender, 14)
+    assert await _told(house, budget) == [50, 80]
+    await _spend(house, spender, 10)
+    with pytest.raises(BudgetExhausted):
+        await _spend(house, spender, 1)
+    assert await _told(house, budget) == [50, 80, 100]
+
+
+async def test_a_budget_that_affords_nothing_more_is_at_its_end(house: House, ledger: Ledger, spender: Spender):
+    assert spender.account_id is not None
+    budget = await ledger.budget("account", spender.account_id, 100_000)
+    await _spend(house, spender, 45)
+    for _ in range(2):
+        with pytest.raises(BudgetExhausted):
+            await _spend(house, spender, 45)
+    assert await _told(house, budget) == [80, 100]
+
+
+async def test_a_larger_limit_is_told_of_anew(house: House, ledger: Ledger, spender: Spender):
+    assert spender.account_id is not None
+    budget = await ledger.budget("account", spender.account_id, 100_000)
+    await _spend(house, spender, 50)
+    async with house.db.transaction() as tx:
+        await tx.execute(text("UPDATE partner.budgets SET amount = 200000 WHERE id = :id"), {"id": budget})
+    await _spend(house, spender, 1)
+    await _spend(house, spender, 49)
+    assert await _told(house, budget) == [100, 100]
+
+
+async def test_a_question_is_refused_before_anything_is_queued(house: House, ledger: Ledger, spender: Spender):
+    assert spender.account_id is not None
+    who = Principal(spender.account_id)
+    async with house.db.transaction(who) as tx:
+        await require_budget(house, tx, spender, lambda: CHEAP)
+    await ledger.budget("account", spender.account_id, 1000, unit="tokens", period="month")
+    (await house.resource(open_meter)).forget()
+    async with house.db.transaction(who) as tx:
+        await require_budget(house, tx, spender, lambda: CHEAP)
+    async with metered(house, spender, call(0, 900, price=Price(0))) as metering:
+        metering.took(0, 900)
+    await booked(house)
+
+    async def ask() -> None:
+        async with house.db.transaction(who) as tx:
+            await require_budget(house, tx, spender, lambda: CHEAP)
+
+    with pytest.raises(BudgetExhausted, match="monthly budget of your account is used up") as refused:
+        await ask()
+    assert int(refused.value.headers["Retry-After"]) > 60
+    assert str(refused.value.extra["renews_at"]) > "2026"
