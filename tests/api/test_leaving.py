@@ -1,8 +1,11 @@
 """Who deletes their account leaves nothing behind."""
 
 import asyncio
+import io
+import json
 import time
 from uuid import UUID
+from zipfile import ZipFile
 
 from sqlalchemy import text
 
@@ -44,8 +47,9 @@ def test_everything_of_an_account_goes_with_it(live: Live, supervisor: str, belo
     assert {"sessions", "messages", "runs", "documents", "files"} <= set(left())
     live.join()
     with live.client(supervisor) as person:
+        assert person.delete(f"/api/v1/scopes/{belongings['scope_id']}").status_code == 204
         left_at = person.request("DELETE", f"/api/v1/users/{account_id}", json={"password": PASSWORD})
-        assert left_at.status_code == 204
+        assert left_at.status_code == 204, left_at.text
         assert person.get("/api/v1/auth/me").json()["code"] == "signed_out"
     assert {"sessions", "messages", "runs", "documents", "files"} <= set(left())
     asyncio.run_coroutine_threadsafe(_let_go(live, account_id), live.loop).result(PATIENCE_SECONDS)
@@ -53,3 +57,25 @@ def test_everything_of_an_account_goes_with_it(live: Live, supervisor: str, belo
     while left() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left() == {}
+
+
+def test_one_takes_along_conversations_documents_and_the_rest(live: Live, supervisor: str) -> None:
+    with live.client(supervisor) as person, live.client(live.join()) as other:
+        original = "마당의 감나무는 가을에 익는다.\n".encode() * 2000
+        upload = {"file": ("감나무.txt", original, "text/plain")}
+        document = person.post("/api/v1/documents/", files=upload).json()["id"]
+        session = person.post("/api/v1/chat/sessions/", json={"title": "가을"}).json()["id"]
+        asked = person.post(f"/api/v1/chat/sessions/{session}/messages", json={"text": "감이 익었나요?"}).json()
+        person.get(f"/api/v1/runs/{asked['run_id']}/events")
+        theirs = other.post("/api/v1/chat/sessions/", json={"title": "남의 이야기"}).json()["id"]
+        packed = person.get("/api/v1/users/me/export")
+    assert packed.status_code == 200
+    with ZipFile(io.BytesIO(packed.content)) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert found[f"documents/{document}/감나무.txt"] == original
+    told = next(json.loads(content) for name, content in found.items() if name.endswith(f"{session}.json"))
+    assert told["messages"][0]["text"] == "감이 익었나요?"
+    assert "감이 익었나요?" in next(text.decode() for name, text in found.items() if name.endswith(f"{session}.md"))
+    assert json.loads(found["runs.jsonl"].splitlines()[0])["id"] == asked["run_id"]
+    assert "accounts.signed_in" in found["deeds.jsonl"].decode()
+    assert not [name for name, content in found.items() if theirs in name or theirs.encode() in content]

@@ -5,16 +5,20 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from string import Formatter
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from madang.catalog import installed
 from madang.kernel.auth import AUTHENTICATOR, Principal
 from madang.kernel.db import Database, Tx
 from madang.kernel.house import House
+from madang.kernel.http import build_app
 from tests.attacks.cast import ATTACKERS, STRANGERS, UNKNOWN, Cast
 from tests.attacks.planting import MARK, SCOPE_MARK, traces
 from tests.attacks.table import MAY, ROUTES, THINGS, Open, Own, Reach
@@ -166,3 +170,30 @@ async def test_without_the_codes_checks_the_database_still_gives_nothing_away(
         said = f"{attacker}, taken {disguise}: {answer.status_code} {answer.text[:500]}"
         assert not told_too_much(answer, inside=attacker != "sibling"), said
         assert await state(cast) == before, said
+
+
+async def test_a_planted_leak_is_found(cast: Cast) -> None:
+    """A route that loads by id alone, in the house's name: what all of this is there to find."""
+    leaky = APIRouter()
+
+    @leaky.get("/leak/{session_id}")
+    async def leak(session_id: UUID) -> dict[str, str]:
+        async with cast.house.db.transaction() as tx:
+            query = text('SELECT title FROM "user".sessions WHERE id = :id')
+            return {"title": await tx.scalar(query, {"id": session_id})}
+
+    app = build_app(cast.house, installed())
+    app.include_router(leaky)
+    assert routes_of(app) - set(ROUTES) == {"GET /leak/{session_id}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://madang.test") as client:
+        answer = await client.get(f"/leak/{cast.things['user.sessions']['id']}", headers=cast.headers("sibling"))
+    assert told_too_much(answer) == [MARK]
+
+
+async def test_a_change_of_the_victims_is_seen(cast: Cast) -> None:
+    before = await state(cast)
+    async with cast.house.db.transaction() as tx:
+        change = text("UPDATE \"user\".sessions SET title = title || '!' WHERE account_id = :id")
+        await tx.execute(change, {"id": cast.victim.account_id})
+    after = await state(cast)
+    assert [table for table in before if before[table] != after[table]] == ["user.sessions"]

@@ -84,7 +84,7 @@ async def test_a_supervisor_finds_deeds_by_everything_they_say(
             "actor_id": who.account_id,
             "action": "test.",
             "from": began.isoformat(),
-            "to": (began + timedelta(minutes=5)),
+            "to": (began + timedelta(minutes=5)).isoformat(),
         },
     ):
         found = await listed(api, boss, **wanted)
