@@ -160,17 +160,21 @@ async def test_a_suspended_member_does_not_inherit(api: Api, world: World) -> No
 
 async def test_of_a_deleted_account_nothing_stays_and_the_next_in_rank_follows(api: Api, world: World) -> None:
     await world.member("a owner", "b.p.c", "student")
+    await world.member("outsider", "a", "student")
     for gone, owner in (("a owner", "a admin"), ("a admin", "a manager")):
         async with world.house.db.transaction() as tx:
             await let_go(tx, world.people[gone].account_id)
         left = await roles(world, "a")
-        assert left.pop(owner) == "owner active"
+        assert left[owner] == "owner active"
         assert gone not in left
     assert "a owner" not in await roles(world, "b.p.c")
     async with world.house.db.transaction() as tx:
         await let_go(tx, world.people["a manager"].account_id)
-    assert await roles(world, "a") == {}
+    assert await roles(world, "a") == {"outsider": "student active"}
     assert (await api("supervisor", "GET", f"/scopes/{world.id('a')}")).status_code == 404
+    assert (await api("supervisor", "POST", f"/scopes/{world.id('a')}/restore")).status_code == 200
+    named = path(world, "a", "outsider")
+    assert (await api("supervisor", "PUT", named, {"role": "owner"})).json()["role"] == "owner"
 
 
 async def test_a_provider_decides_only_about_what_came_from_it(api: Api, world: World) -> None:
@@ -209,3 +213,13 @@ async def test_a_deleted_account_is_forgotten_when_that_is_told(world: World) ->
     async with world.house.db.transaction() as tx:
         await reaction.handler(world.house, tx, AccountDeleted(world.people["a.p.c student"].account_id))
     assert "a.p.c student" not in await roles(world, "a.p.c")
+
+
+async def test_a_suspended_place_among_the_children_leaves_no_gap_in_the_pages(api: Api, world: World) -> None:
+    await world.member("a manager", "a.p", "student", "suspended")
+    children = f"/scopes/{world.id('a')}/children?limit=1"
+    page = (await api("a manager", "GET", children)).json()
+    assert [one["name"] for one in page["items"]] == ["a.q"]
+    await world.member("a manager", "b", "student", "suspended")
+    found = (await api("a manager", "GET", "/organisations/?limit=1")).json()
+    assert ([one["name"] for one in found["items"]], found["next_cursor"]) == (["a"], None)

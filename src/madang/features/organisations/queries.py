@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, any_, bindparam, func, literal_column, select, text
+from sqlalchemy import ColumnElement, Uuid, and_, any_, bindparam, func, literal_column, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from madang.features.organisations.contracts import Role
+from madang.features.organisations.contracts import Role, Status
 from madang.features.organisations.tables import InviteRow, MembershipRow, ScopeRow
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
@@ -70,14 +70,21 @@ async def organisations(tx: Tx, who: Principal, sought: str | None, after: UUID 
     """Rows of `STANDING` of organisations: those the caller is a member of, all for a supervisor; the oldest first."""
     wanted = STANDING.where(ScopeRow.parent_id.is_(None))
     if not who.is_supervisor:
-        mine = select(MembershipRow.scope_id).where(MembershipRow.account_id == _account)
+        mine = select(MembershipRow.scope_id).where(_mine("active"))
         wanted = wanted.where(ScopeRow.id.in_(mine))
     return await _page(tx, who, wanted, sought, after, limit)
 
 
 async def children(tx: Tx, who: Principal, parent_id: UUID, after: UUID | None, limit: int) -> Sequence[Any]:
     """Rows of `STANDING` of what lies directly beneath a scope, the oldest first."""
-    return await _page(tx, who, STANDING.where(ScopeRow.parent_id == parent_id), None, after, limit)
+    wanted = STANDING.where(ScopeRow.parent_id == parent_id)
+    if not who.is_supervisor:
+        wanted = wanted.where(ScopeRow.id.not_in(select(MembershipRow.scope_id).where(_mine("suspended"))))
+    return await _page(tx, who, wanted, None, after, limit)
+
+
+def _mine(status: Status) -> ColumnElement[bool]:
+    return and_(MembershipRow.account_id == _account, MembershipRow.status == status)
 
 
 async def _page(

@@ -1,5 +1,6 @@
 """The link of an invite, and that link as a picture for a wall or a slide."""
 
+from io import BytesIO
 from urllib.parse import quote
 
 
@@ -12,5 +13,6 @@ def qr_svg(url: str) -> str:
     """The link as an SVG of its own, black on white, that scales to any size."""
     import segno  # noqa: PLC0415  # only a process that shows a code pays for it
 
-    drawn: str = segno.make_qr(url, error="m").svg_inline(omitsize=True, light="#fff", border=2)
-    return drawn
+    drawn = BytesIO()
+    segno.make_qr(url, error="m").save(drawn, "svg", xmldecl=False, nl=False, omitsize=True, light="#fff", border=2)
+    return drawn.getvalue().decode()

@@ -76,8 +76,8 @@ async def _alone_in(tx: Tx, account_id: UUID) -> Sequence[UUID]:
 async def let_go(tx: Tx, account_id: UUID) -> None:
     """Forget a deleted account, in the house's transaction.
 
-    Should it be the last owner after all, whoever ranks highest and has been there longest follows; an organisation
-    in which nobody is left is deleted.
+    Should it be the last owner after all, the manager or admin who ranks highest and has been there longest follows; an
+    organisation without one is deleted, and a supervisor may restore it and name an owner.
     """
     for scope_id in await _alone_in(tx, account_id):
         await lock(tx, scope_id)
@@ -89,7 +89,10 @@ async def let_go(tx: Tx, account_id: UUID) -> None:
 
 async def _succeed(tx: Tx, scope_id: UUID, gone: UUID) -> None:
     heirs = select(MembershipRow).where(
-        MembershipRow.scope_id == scope_id, MembershipRow.account_id != gone, MembershipRow.status == "active"
+        MembershipRow.scope_id == scope_id,
+        MembershipRow.account_id != gone,
+        MembershipRow.status == "active",
+        MembershipRow.role.in_(("admin", "manager")),
     )
     heir = await tx.scalar(heirs.order_by(func.partner.rank(MembershipRow.role).desc(), MembershipRow.id).limit(1))
     if heir is None:
