@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import time
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,13 +16,13 @@ from joserfc import jwk, jwt
 from joserfc.jws import JWSRegistry
 
 CLIENT, SECRET = "madang-client", "s3cret of the client"
-ALL = ["RS256", "ES256", "PS256", "Ed25519", "HS256", "none"]
+ALL = ["RS256", "ES256", "PS256", "Ed25519", "EdDSA", "HS256", "none"]
 
 
 def new_key(kid: str, algorithm: str = "RS256") -> Any:
     if algorithm == "ES256":
         return jwk.ECKey.generate_key("P-256", {"kid": kid})
-    if algorithm == "Ed25519":
+    if algorithm in {"Ed25519", "EdDSA"}:
         return jwk.OKPKey.generate_key("Ed25519", {"kid": kid})
     return jwk.RSAKey.generate_key(2048, {"kid": kid})
 
@@ -64,7 +65,9 @@ class Provider:
         claims = {"iss": self.url, "aud": CLIENT, "iat": moment, "exp": moment + 300} | self.said[code]
         header = {"alg": self.algorithm, "kid": self.key.kid} | self.header
         shown = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(header, shown, self.signing_key or self.key, registry=JWSRegistry(algorithms=ALL))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that EdDSA has another name now
+            return jwt.encode(header, shown, self.signing_key or self.key, registry=JWSRegistry(algorithms=ALL))
 
     async def discovery(self, _request: web.Request) -> web.Response:
         return web.json_response(

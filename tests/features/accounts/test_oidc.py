@@ -55,7 +55,7 @@ async def test_setup_names_the_providers(api: httpx.AsyncClient, idp: Provider) 
     assert (unknown.status_code, unknown.json()["code"]) == (404, "oidc_provider_not_found")
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "Ed25519"])
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"])
 async def test_signatures_of_every_allowed_kind(algorithm: str, api: httpx.AsyncClient, idp: Provider) -> None:
     idp.algorithm, idp.key = algorithm, new_key("k", algorithm)
     await who_is(api, await sign_in(api, idp, email=address(), sub=algorithm))
@@ -359,6 +359,23 @@ async def test_provider_slow(api: httpx.AsyncClient, idp: Provider, monkeypatch:
     began = time.monotonic()
     assert error_of(await come_back(api, url, code)) == "oidc_provider_failed"
     assert time.monotonic() - began < 5
+
+
+async def test_provider_slow_for_everybody_at_once(
+    api: httpx.AsyncClient, idp: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oidc_provider, "PATIENCE_SECONDS", 0.3)
+    idp.misbehave = slowly
+    began = time.monotonic()
+    answers = await asyncio.gather(*(api.get(START) for _ in range(40)))
+    assert {answer.status_code for answer in answers} == {502}
+    assert time.monotonic() - began < 5
+    assert len(idp.asked) == 1
+    monkeypatch.setattr(oidc_provider, "RESTING_SECONDS", 0)
+    idp.misbehave = None
+    known = await api._transport.app.state.house.resource(oidc_provider.open_providers)  # type: ignore[attr-defined]
+    known["school"].resting_until = 0.0
+    assert (await api.get(START)).status_code == 303
 
 
 async def _huge(request: web.Request) -> web.StreamResponse:

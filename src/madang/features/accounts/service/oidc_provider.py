@@ -34,6 +34,9 @@ LARGEST_ANSWER = 256 * 1024
 FRESH_SECONDS = 3600
 STALE_SECONDS = 24 * 3600
 REFETCH_SECONDS = 30
+RESTING_SECONDS = 5
+"""So long after a failure nobody waits for the same provider again: hundreds who press the button share one wait."""
+
 REQUIRED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 type Document = dict[str, Any]
@@ -56,6 +59,7 @@ class Provider:
     description: Kept[Document] | None = None
     keys: "Kept[list[Key]] | None" = None
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    resting_until: float = 0.0
 
     async def describe(self) -> Document:
         """The provider's own description (OpenID Connect Discovery 1.0); raises `BadGateway`."""
@@ -83,8 +87,12 @@ class Provider:
         if kept and age < FRESH_SECONDS:
             return kept
         try:
+            if monotonic() < self.resting_until:
+                raise self.failed("it did not answer a moment ago")
             return Kept(await fetch(), monotonic())
         except BadGateway:
+            if monotonic() >= self.resting_until:
+                self.resting_until = monotonic() + RESTING_SECONDS
             if kept is None or age >= STALE_SECONDS:
                 raise
             return kept
@@ -171,10 +179,10 @@ async def open_providers(house: "House") -> AsyncGenerator[dict[str, Provider]]:
 
 async def provider_for(house: "House", chosen: OidcProvider) -> Provider:
     """The provider as this process knows it; one whose settings changed is met anew."""
-    known = await house.resource(open_providers)
+    session, known = await house.resource(open_session), await house.resource(open_providers)
     found = known.get(chosen.name)
     if found is None or found.chosen != chosen:
-        found = known[chosen.name] = Provider(chosen, await house.resource(open_session))
+        found = known[chosen.name] = Provider(chosen, session)
     return found
 
 
