@@ -65,7 +65,7 @@ async def test_the_app_is_told_everything_once(api: httpx.AsyncClient, join: Joi
     app = pyotp.parse_uri(begun["uri"])
     assert isinstance(app, pyotp.TOTP)
     assert (app.secret, app.issuer, app.name) == (begun["secret"], "Madang", person.email)
-    assert begun["qr_svg"].startswith("<svg")
+    assert begun["qr_svg"].startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     again = (await post(api, person, "totp", {"password": PASSWORD})).json()
     assert again["secret"] != begun["secret"]
     old = await post(api, person, "totp/confirm", {"code": app.at(clock.moment)})

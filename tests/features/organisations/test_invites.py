@@ -25,7 +25,7 @@ async def count(world: World, query: str, **values: object) -> int:
 async def test_a_code_is_shown_once_with_its_link_and_its_picture(api: Api, world: World) -> None:
     made = await invite(api, note="grade 3")
     assert made["url"] == f"http://madang.test/join/{made['code']}"
-    assert made["qr_svg"].startswith("<svg")
+    assert made["qr_svg"].startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     listed = (await api("a owner", "GET", f"/scopes/{world.id('a.p.c')}/invites")).json()["items"]
     assert [(one["note"], one["used_count"]) for one in listed] == [("grade 3", 0)]
     assert made["code"] not in str(listed)

@@ -4,6 +4,7 @@ import base64
 import re
 import secrets
 from dataclasses import dataclass, field
+from io import BytesIO
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -64,7 +65,9 @@ def _enrolment(secret: bytes, email: str) -> Enrolment:
 
     text = base64.b32encode(secret).decode()
     uri = TOTP(text).provisioning_uri(name=email, issuer_name=ISSUER)
-    return Enrolment(text, uri, segno.make_qr(uri, error="m").svg_inline(scale=4, border=2, light="#fff"))
+    drawn = BytesIO()
+    segno.make_qr(uri, error="m").save(drawn, "svg", xmldecl=False, nl=False, scale=4, border=2, light="#fff")
+    return Enrolment(text, uri, drawn.getvalue().decode())
 
 
 async def confirm(house: House, tx: Tx, who: Principal, code: str) -> list[str]:
