@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from madang.catalog import installed
+from madang.features.accounts.public import AccountDeleted
 from madang.features.organisations.contracts import MemberJoined, MemberLeft
-from madang.features.organisations.reactions import on_member_joined, on_member_left
+from madang.features.organisations.reactions import on_account_deleted, on_member_joined, on_member_left
 from madang.features.organisations.service.scim import settling, tokens
 from madang.kernel.clock import now
 from madang.kernel.house import House
@@ -250,6 +251,16 @@ async def test_who_leaves_is_not_brought_back(world: World, api: Api, a: System)
         await on_member_left(world.house, tx, MemberLeft(world.id("a"), (world.id("a"),), leaver))
     await a.patch(user, {"op": "replace", "path": "active", "value": False})
     await a.patch(user, {"op": "replace", "path": "active", "value": True})
+    assert await memberships(world, "outsider") == {}
+
+
+async def test_a_deleted_account_is_forgotten(world: World, a: System) -> None:
+    user = await a.user("gone@school.example")
+    await arrive(world, "outsider", "a", "gone@school.example")
+    async with world.house.db.transaction() as tx:
+        await on_account_deleted(world.house, tx, AccountDeleted(world.people["outsider"].account_id))
+    assert await memberships(world, "outsider") == {}
+    await a.patch(user, {"op": "replace", "path": "displayName", "value": "Still named"})
     assert await memberships(world, "outsider") == {}
 
 

@@ -12,6 +12,7 @@ from madang.kernel.house import House
 async def on_account_deleted(_house: House, tx: Tx, event: AccountDeleted) -> None:
     """Let go of the account's memberships."""
     await let_go(tx, event.account_id)
+    await settling.forget(tx, event.account_id)
 
 
 async def on_member_joined(_house: House, tx: Tx, event: MemberJoined) -> None:

@@ -138,8 +138,8 @@ async def _locked(tx: Tx, provider: OidcProvider, found: Person) -> IdentityRow 
 
 
 async def _account(tx: Tx, account_id: UUID) -> AccountRow:
-    query = select(AccountRow).where(AccountRow.id == account_id, AccountRow.deleted_at.is_(None)).with_for_update()
-    row = await tx.scalar(query)
+    query = select(AccountRow).where(AccountRow.id == account_id, AccountRow.deleted_at.is_(None))
+    row = await tx.scalar(query.with_for_update(key_share=True))
     if row is None:
         raise Forbidden("account_disabled", "This account is disabled. Ask the person who runs this server.")
     return row
@@ -150,7 +150,7 @@ async def _linkable(tx: Tx, found: Person) -> AccountRow | None:
     if not found.email:
         detail = "The provider does not vouch for your e-mail address. Verify it there, or sign in here another way."
         raise Forbidden("oidc_email_unverified", detail)
-    row = await tx.scalar(select(AccountRow).where(AccountRow.email == found.email).with_for_update())
+    row = await tx.scalar(select(AccountRow).where(AccountRow.email == found.email).with_for_update(key_share=True))
     if row is None:
         return None
     if row.email_verified_at is None or await factors.demanded(tx, row.id):

@@ -153,3 +153,8 @@ async def on_left(tx: Tx, account_id: UUID, organisation_id: UUID) -> None:
         return
     mine = (ScimUserRow.account_id == account_id, ScimUserRow.scope_id == organisation_id)
     await tx.execute(update(ScimUserRow).where(*mine, ScimUserRow.active.is_(True)).values(account_id=None))
+
+
+async def forget(tx: Tx, account_id: UUID) -> None:
+    """Let go of whose account somebody was; what the directory says of them is the organisation's own."""
+    await tx.execute(update(ScimUserRow).where(ScimUserRow.account_id == account_id).values(account_id=None))
