@@ -139,12 +139,15 @@ def belongings(live: Live, supervisor: str) -> dict[str, str]:
         account = person.get("/api/v1/auth/me").json()["id"]
         scope = person.post("/api/v1/organisations/", json={"name": "마당"}).json()["id"]
         member = person.get(f"/api/v1/scopes/{scope}/members").json()["items"][0]["id"]
+        limit = {"subject_kind": "scope", "subject_id": scope, "unit": "tokens", "limit": 10**12, "window": "month"}
+        budget = person.post("/api/v1/budgets/", json=limit).json()["id"]
         code = person.post(f"/api/v1/scopes/{scope}/invites", json={"role": "student"}).json()["code"]
     return {
         "session_id": session,
         "message_id": asked["message_id"],
         "run_id": asked["run_id"],
         "document_id": document,
+        "budget_id": budget,
         "invite_id": invite,
         "user_id": account,
         "scope_id": scope,

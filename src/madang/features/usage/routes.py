@@ -1,11 +1,12 @@
 """`/usage`, `/budgets`, and one's own of both under `/users/me`."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from madang.features.organisations.public import chain_of
 from madang.features.usage.contracts import CURRENCY, MOST_AMOUNT, NOBODY, Period, Standing, SubjectKind, Totals, Unit
@@ -13,7 +14,7 @@ from madang.features.usage.queries import GroupBy
 from madang.features.usage.service import budgets as service
 from madang.features.usage.service.spending import Group, spending, this_month
 from madang.kernel.errors import Invalid
-from madang.kernel.http import HouseDep, Page, ReadTx, Strict, Who, WriteTx, problems
+from madang.kernel.http import HouseDep, Page, ReadTx, Strict, Who, Whole, WriteTx, problems
 
 usage = APIRouter(prefix="/usage", tags=["usage"])
 budgets = APIRouter(prefix="/budgets", tags=["usage"])
@@ -21,13 +22,23 @@ mine = APIRouter(prefix="/users/me", tags=["usage"])
 ROUTERS = (usage, budgets, mine)
 
 SCALE = 1_000_000_000
-Amount = Annotated[int, Field(ge=0, le=MOST_AMOUNT)]
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+Amount = Annotated[Whole, Field(ge=0, le=MOST_AMOUNT)]
 By = Annotated[GroupBy, Query(description="What to add up by.")]
+
+
+def _written_out(value: object) -> object:
+    if isinstance(value, str) and not DAY.fullmatch(value):
+        msg = "Input should be a day such as 2026-03-01"
+        raise ValueError(msg)
+    return value
+
+
+Day = Annotated[date | None, BeforeValidator(_written_out)]
 First = Annotated[
-    date | None,
-    Query(alias="from", description="The first day, in the server's time zone; the month's first if unset."),
+    Day, Query(alias="from", description="The first day, in the server's time zone; the month's first if unset.")
 ]
-Last = Annotated[date | None, Query(alias="to", description="The last day, which counts; today if unset.")]
+Last = Annotated[Day, Query(alias="to", description="The last day, which counts; today if unset.")]
 
 
 class Sums(BaseModel):
