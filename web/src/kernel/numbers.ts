@@ -4,9 +4,9 @@ export function count(value: number, language: string, { short = false } = {}): 
   return new Intl.NumberFormat(language, compact ? { notation: "compact", maximumFractionDigits: 1 } : { maximumFractionDigits: 0 }).format(value);
 }
 
-/** "$12.30" of an amount in whole units; what is less than one shows up to four digits, for tokens are cheap. */
+/** "$12.30" of an amount in whole units; what is less than a cent shows its first digits, for tokens are cheap. */
 export function money(amount: number, currency: string, language: string): string {
-  const small = amount !== 0 && Math.abs(amount) < 1 ? { maximumFractionDigits: 4 } : {};
+  const small = amount !== 0 && Math.abs(amount) < 0.01 ? { maximumSignificantDigits: 2 } : {};
   return new Intl.NumberFormat(language, { style: "currency", currency, currencyDisplay: "narrowSymbol", ...small }).format(amount);
 }
 

@@ -24,7 +24,7 @@ export function AuditLog({ scopeId }: { scopeId: string | null }) {
   return (
     <Part title={t("audit.title")} lead={t("audit.lead")} action={<Export filter={filter} />}>
       <div className="flex flex-wrap gap-2">
-        <div className="flex-1 basis-52">
+        <div className="flex-1 basis-72">
           <SearchField label={t("audit.search")} value={q} onChange={setQ} />
         </div>
         <Select bare label={t("audit.what")} value={kind} options={(Object.keys(KINDS) as Kind[]).map((one) => [one, t(`audit.kind.${one}`)] as const)} onValue={setKind} className="min-w-36" />
@@ -136,7 +136,7 @@ function Entry({ entry, onClose }: { entry: AuditEntry | null; onClose: () => vo
     [t("audit.address"), entry.address],
     [t("audit.device"), entry.user_agent],
     [t("audit.request"), entry.request_id],
-    ...Object.entries(entry.details).map(([key, value]): [string, string] => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+    ...Object.entries(entry.details).map(([key, value]): [string, string] => [sayName("details", key), typeof value === "string" ? value : JSON.stringify(value)]),
   ];
   return (
     <Dialog open onClose={onClose} label={sayName("actions", entry.action)} className="max-h-[calc(100dvh-32px)] w-[calc(100%-32px)] max-w-column animate-rise overflow-y-auto rounded-lg border border-line bg-raised shadow-pop">

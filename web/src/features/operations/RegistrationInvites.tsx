@@ -87,7 +87,7 @@ function CodeShown({ code, onClose }: { code: string; onClose: () => void }) {
           </p>
         </div>
       ))}
-      <Button kind="quiet" className="self-start px-0" onClick={onClose}>
+      <Button className="self-start" onClick={onClose}>
         {t("scopeInvites.hide")}
       </Button>
     </div>

@@ -53,7 +53,7 @@ export function InviteShown({ invite, onClose }: { invite: NewInvite; onClose: (
         <p className="font-medium">{invite.is_sent ? t("scopeInvites.sent", { email: invite.invite.email ?? "" }) : t("scopeInvites.once")}</p>
         <Once label={t("scopeInvites.link")} value={invite.url} onCopy={() => void copy(invite.url)} />
         <Once label={t("scopeInvites.code")} value={invite.code} onCopy={() => void copy(invite.code)} />
-        <Button kind="quiet" className="self-start px-0" onClick={onClose}>
+        <Button className="self-start" onClick={onClose}>
           {t("scopeInvites.hide")}
         </Button>
       </div>

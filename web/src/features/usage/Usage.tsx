@@ -69,7 +69,7 @@ function Grouped({ scopeId, period }: { scopeId: string | null; period: Period }
     <section className="flex flex-col gap-4">
       <div className="flex flex-wrap items-center justify-between gap-3">
         <h2 className="text-lg font-semibold">{t("usage.by")}</h2>
-        {query.data && query.data.items.length > 0 && <ExportButton report={query.data} by={by} period={period} />}
+        {query.data && query.data.items.length > 0 && <ExportButton report={query.data} by={by} period={period} inScope={scopeId !== null} />}
       </div>
       <Sections
         label={t("usage.by")}
@@ -84,19 +84,23 @@ function Grouped({ scopeId, period }: { scopeId: string | null; period: Period }
       {query.isError && !query.data && <Failed title={t("usage.failed")} error={query.error} onRetry={() => void query.refetch()} />}
       {query.isPending && <SkeletonList rows={3} className="h-12" />}
       {query.data && query.data.items.length === 0 && <Nothing>{t("usage.empty")}</Nothing>}
-      {query.data && query.data.items.length > 0 && <GroupTable report={query.data} by={by} />}
+      {query.data && query.data.items.length > 0 && <GroupTable report={query.data} by={by} inScope={scopeId !== null} />}
     </section>
   );
 }
 
-function useNames(): (row: UsageRow) => string {
+const HOUSE = "00000000-0000-0000-0000-000000000000";
+
+/** What a group is called, those without a name of their own too. */
+function useNames(by: (typeof GROUPS)[number], inScope: boolean): (row: UsageRow) => string {
   const { t } = useTranslation();
-  return (row) => row.label || row.key || t("usage.none");
+  const nameless = by === "scope" ? t(inScope ? "usage.direct" : "usage.outside") : t("usage.none");
+  return ({ key, label }) => (key === HOUSE ? t("usage.house") : label || key || nameless);
 }
 
-function GroupTable({ report, by }: { report: UsageReport; by: (typeof GROUPS)[number] }) {
+function GroupTable({ report, by, inScope }: { report: UsageReport; by: (typeof GROUPS)[number]; inScope: boolean }) {
   const { t, i18n } = useTranslation();
-  const nameOf = useNames();
+  const nameOf = useNames(by, inScope);
   const tokens = (row: UsageRow) => row.input_tokens + row.output_tokens;
   const whole = Math.max(1, sayMeasure("cost").of(report.total) || tokens({ ...report.total, key: "", label: "" }));
   const priced = report.total.cost > 0;
@@ -117,9 +121,9 @@ function GroupTable({ report, by }: { report: UsageReport; by: (typeof GROUPS)[n
   );
 }
 
-function ExportButton({ report, by, period }: { report: UsageReport; by: (typeof GROUPS)[number]; period: Period }) {
+function ExportButton({ report, by, period, inScope }: { report: UsageReport; by: (typeof GROUPS)[number]; period: Period; inScope: boolean }) {
   const { t } = useTranslation();
-  const nameOf = useNames();
+  const nameOf = useNames(by, inScope);
   const save = () => {
     const head = [t(`usage.${by}`), t("usage.calls"), t("usage.input"), t("usage.output"), `${t("usage.cost")} (${report.currency ?? CURRENCY})`];
     const rows = report.items.map((row) => [nameOf(row), row.calls, row.input_tokens, row.output_tokens, dollars(row.cost)]);

@@ -55,7 +55,7 @@ describe("amounts", () => {
 
   it("are said in the language, small ones with more digits", () => {
     expect(amount(12_500_000_000, "money", "en")).toBe("$12.50");
-    expect(money(0.00042, "USD", "en")).toBe("$0.0004");
+    expect(money(0.00042, "USD", "en")).toBe("$0.00042");
     expect(amount(1_234_567, "tokens", "ko")).toBe("1,234,567");
   });
 });
