@@ -126,11 +126,11 @@ def test_settings_change_at_once_and_stay(window: Open) -> None:
 
 
 def test_signing_out_reaches_every_tab(window: Open) -> None:
-    first = window("/settings")
+    first = window("/settings/account")
     join(first)
     second = window("/documents", context=first.context)
     expect(second.get_by_role("heading", name="문서", exact=True)).to_be_visible()
-    first.goto("/settings")
+    first.goto("/settings/account")
     first.get_by_role("button", name="로그아웃").click()
     for page in (first, second):
         expect(page.get_by_role("button", name="로그인")).to_be_visible()

@@ -14,9 +14,13 @@ export function go(path: string, { instead = false } = {}): void {
 
 /** The secret after the `#`, which is then gone from the address bar and from the history. */
 function takeFragment(): string {
-  const secret = decodeURIComponent(location.hash.slice(1));
+  const secret = location.hash.slice(1);
   if (secret !== "") history.replaceState(null, "", location.pathname + location.search);
-  return secret;
+  try {
+    return decodeURIComponent(secret);
+  } catch {
+    return secret;
+  }
 }
 
 /** A value of the query, which is then gone from the address bar; null when there is none. */

@@ -41,7 +41,7 @@ export function Account({ user }: { user: User }) {
         </Button>
       </Section>
       <Section title={t("mine.leave")} lead={t("mine.leaveLead")}>
-        <Button icon="trash" className="self-start text-danger md:self-end" onClick={() => setAsking("leave")}>
+        <Button kind="grave" icon="trash" className="self-start md:self-end" onClick={() => setAsking("leave")}>
           {t("mine.leaveButton")}
         </Button>
       </Section>

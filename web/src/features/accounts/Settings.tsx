@@ -30,12 +30,14 @@ export function Settings({ section, link, model, places, usage }: SettingsProps)
       <div className="mx-auto flex w-full max-w-column flex-col px-5 pt-8 pb-24 md:pt-14">
         <h1 className="mb-4 text-2xl font-semibold">{t("settings.title")}</h1>
         <Sections label={t("mine.sections")} current={section} sections={SETTINGS.map((one) => [one, t(`mine.section.${one}`)] as const)} link={link} />
-        {section === "general" && <General model={model} />}
-        {section === "account" && <Account user={who.user} />}
-        {section === "security" && <Security />}
-        {section === "keys" && <Keys />}
-        {section === "places" && places}
-        {section === "usage" && usage}
+        <div>
+          {section === "general" && <General model={model} />}
+          {section === "account" && <Account user={who.user} />}
+          {section === "security" && <Security />}
+          {section === "keys" && <Keys />}
+          {section === "places" && places}
+          {section === "usage" && usage}
+        </div>
       </div>
     </div>
   );

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { copyText } from "@/kernel/copy";
+import { svgAddress } from "@/kernel/svg";
 import { Badge, Button, Field, FormDialog, IconButton, Time, toast } from "@/kernel/ui";
 import { Loaded, Section, Sure } from "./parts";
 import { RecoveryCodes } from "./RecoveryCodes";
@@ -78,7 +79,7 @@ function Scan({ enrolment: { secret, qr_svg }, onCodes, onClose }: { enrolment: 
   };
   return (
     <FormDialog open title={t("security.totpScanTitle")} lead={t("security.totpScanLead")} submit={t("security.totpConfirm")} busy={confirm.isPending} error={confirm.error} onSubmit={() => confirm.mutate(code.replaceAll(/\s/g, ""), { onSuccess: onCodes })} onClose={onClose}>
-      <img src={`data:image/svg+xml;utf8,${encodeURIComponent(qr_svg)}`} alt={t("security.totpQr")} width={200} height={200} className="self-center rounded-md bg-paper p-2" />
+      <img src={svgAddress(qr_svg)} alt={t("security.totpQr")} width={200} height={200} className="self-center rounded-md bg-paper p-2" />
       <div>
         <p className="text-sm text-ink-3">{t("security.totpSecret")}</p>
         <p className="flex items-center justify-between gap-2 font-mono text-sm break-all">

@@ -1,5 +1,7 @@
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import { auth } from "@/kernel/auth";
+import { useStore } from "@/kernel/store";
 import { Failed, Field, FormDialog, SkeletonList } from "@/kernel/ui";
 import { useIdentities } from "./security";
 
@@ -67,9 +69,12 @@ interface SureProps {
 export function Sure({ title, lead, submit, danger = false, busy, error, password, onPassword, onSubmit, onClose, children }: SureProps) {
   const { t } = useTranslation();
   // Whoever signs in by a provider may have no password; the server then asks for a fresh sign-in instead.
+  const who = useStore(auth);
   const mayHaveNone = (useIdentities().data?.length ?? 0) > 0;
   return (
     <FormDialog open title={title} {...(lead === undefined ? {} : { lead })} submit={submit} danger={danger} busy={busy} error={error} onSubmit={onSubmit} onClose={onClose}>
+      {/* For password managers, which want to know whose password it is. */}
+      <input type="text" hidden readOnly autoComplete="username" value={who.state === "in" ? who.user.email : ""} />
       <Field label={t("mine.passwordNow")} name="password" type="password" autoComplete="current-password" hint={mayHaveNone ? t("mine.passwordMaybe") : undefined} value={password} onChange={(event) => onPassword(event.target.value)} />
       {children}
     </FormDialog>
