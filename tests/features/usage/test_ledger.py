@@ -8,9 +8,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from madang.features.usage.contracts import NOBODY, BudgetExhausted, Call, ModelUnpriced, Price, Spender
+from madang.features.usage.contracts import NOBODY, BudgetExhausted, Call, ModelUnpriced, Price, Spender, Totals
+from madang.features.usage.queries import run_totals
 from madang.features.usage.service import ledger as books
 from madang.features.usage.service.meter import Meter, booked, metered
+from madang.kernel.auth import Principal
 from madang.kernel.errors import GatewayTimeout, Unavailable
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
@@ -249,3 +251,15 @@ async def test_a_reservation_that_nobody_knows_about_is_let_go(house: House, led
         books.reserve = real
     await meter.flush()
     assert await ledger.windows(budget) == (0, 0)
+
+
+async def test_all_attempts_of_a_run_count(house: House, ledger: Ledger):
+    run_id, account_id = new_id(), new_id()
+    for attempt in (1, 2):
+        async with metered(house, Spender(account_id, (), run_id, "assistant"), call()) as metering:
+            metering.took(10, attempt)
+    await booked(house)
+    async with house.db.transaction(Principal(account_id)) as tx:
+        assert await run_totals(tx, run_id) == Totals(2, 20, 0, 3, 26_000)
+    async with house.db.transaction(Principal(new_id())) as tx:
+        assert (await run_totals(tx, run_id)).calls == 0
