@@ -74,6 +74,18 @@ async def gather(house: House) -> Cast:
     return cast
 
 
+async def dismiss(cast: Cast) -> None:
+    """Let everybody go with all they have, so that the same marks can be planted again."""
+    leaving = [cast.victim.account_id, *cast.accounts.values()]
+    async with cast.house.db.transaction() as tx:
+        places = text(
+            "DELETE FROM partner.scopes WHERE id IN"
+            " (SELECT scope_id FROM partner.memberships WHERE account_id = ANY(:leaving))"
+        )
+        await tx.execute(places, {"leaving": leaving})
+        await tx.execute(text('DELETE FROM "user".accounts WHERE id = ANY(:leaving)'), {"leaving": leaving})
+
+
 async def _account(house: House, email: str, name: str) -> UUID:
     """A plain account that can sign in."""
     made = await registration.create_supervisor(house, email, name, PASSWORD)

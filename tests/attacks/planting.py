@@ -50,7 +50,7 @@ PLANTED: dict[str, dict[str, Any]] = {
         "usage": None,
         "labels": {},
     },
-    "user.vectors": {"collection": "test:3", "chunk": 1, "embedding": "[1,0,0]"},
+    "user.vectors": {"collection": "test:3", "embedding": "[1,0,0]"},
     "partner.scopes": {"kind": "organisation", "name": SCOPE_MARK, "status": "active", "parent_id": None},
     "partner.memberships": {"role": "owner", "status": "active", "source": "test"},
     "partner.invites": {"role": "student", "used_count": 0, "max_uses": 5},
@@ -194,10 +194,10 @@ def _value(table: str, column: Column, things: dict[str, dict[str, Any]]) -> obj
 
 async def traces(tx: Tx, tables: Iterable[str], ids: Iterable[UUID]) -> dict[str, str | None]:
     """A fingerprint of every row that names one of the ids, by table."""
-    named = "|".join(str(one) for one in ids)
-    found: dict[str, str | None] = {}
-    for table in tables:
-        rows = f"SELECT t::text AS row FROM {quoted(table)} t"
-        query = f"SELECT md5(string_agg(row, '' ORDER BY row)) FROM ({rows}) all_rows WHERE row ~ :named"
-        found[table] = await tx.scalar(text(query), {"named": named})
-    return found
+    one = (
+        "SELECT '{name}' AS at, md5(string_agg(row, '' ORDER BY row)) AS print"
+        " FROM (SELECT t::text AS row FROM {table} t) all_rows WHERE row ~ :named"
+    )
+    every = " UNION ALL ".join(one.format(name=table, table=quoted(table)) for table in tables)
+    found = await tx.execute(text(every), {"named": "|".join(str(one) for one in ids)})
+    return {row.at: row.print for row in found}

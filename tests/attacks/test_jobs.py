@@ -11,7 +11,7 @@ from tests.attacks.cast import STRANGERS, Cast
 from tests.attacks.planting import traces
 from tests.attacks.table import JOBS, REACTIONS
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ALL_JOBS = {job.kind.name: job for module in installed() for job in module.jobs()}
 ALL_REACTIONS = [reaction for module in installed() for reaction in module.reactions()]

@@ -23,7 +23,7 @@ from tests.attacks.cast import ATTACKERS, STRANGERS, UNKNOWN, Cast
 from tests.attacks.planting import MARK, SCOPE_MARK, traces
 from tests.attacks.table import MAY, ROUTES, THINGS, Open, Own, Reach
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ATTACKED = sorted(name for name, entry in ROUTES.items() if not isinstance(entry, Open))
 
@@ -169,7 +169,7 @@ async def test_without_the_codes_checks_the_database_still_gives_nothing_away(
         answer = await call(client, cast, route, cast.headers(attacker))
         said = f"{attacker}, taken {disguise}: {answer.status_code} {answer.text[:500]}"
         assert not told_too_much(answer, inside=attacker != "sibling"), said
-        assert await state(cast) == before, said
+    assert await state(cast) == before
 
 
 async def test_a_planted_leak_is_found(cast: Cast) -> None:

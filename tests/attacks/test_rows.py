@@ -15,7 +15,7 @@ from madang.kernel.ids import new_id
 from tests.attacks.cast import STRANGERS, Cast
 from tests.attacks.planting import OTHERS_TABLES, quoted
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 READ_BY: dict[str, set[str]] = {
     "partner.scopes": {"student", "manager"},
