@@ -68,9 +68,7 @@ interface MemberMenuProps {
 
 function MemberMenu({ scope, member, isMe, isSupervisor, onAsk }: MemberMenuProps) {
   const { t } = useTranslation();
-  if (isMe || member.role === "owner") return null;
-  const manages = may(scope, "members.manage") && standsAbove(scope, isSupervisor, member.role);
-  const transfers = may(scope, "scope.transfer") && member.status === "active";
+  const { manages, transfers } = ableTo(scope, member, isMe, isSupervisor);
   if (!manages && !transfers) return null;
   return (
     <Menu trigger={<IconButton icon="more" size={16} label={t("common.options", { name: member.name || member.email })} />}>
@@ -83,6 +81,15 @@ function MemberMenu({ scope, member, isMe, isSupervisor, onAsk }: MemberMenuProp
       {manages && <Standing scope={scope} member={member} onAsk={onAsk} />}
     </Menu>
   );
+}
+
+/** Nobody manages themselves, and an owner changes only by a transfer. */
+function ableTo(scope: Scope, member: Member, isMe: boolean, isSupervisor: boolean) {
+  if (isMe || member.role === "owner") return { manages: false, transfers: false };
+  return {
+    manages: may(scope, "members.manage") && standsAbove(scope, isSupervisor, member.role),
+    transfers: may(scope, "scope.transfer") && member.status === "active",
+  };
 }
 
 function RoleChoices({ scope, member, isSupervisor }: { scope: Scope; member: Member; isSupervisor: boolean }) {

@@ -46,7 +46,7 @@ function Make({ subject, onClose }: { subject: Subject; onClose: () => void }) {
 function Change({ budget, onClose }: { budget: Budget; onClose: () => void }) {
   const { t } = useTranslation();
   const change = useChangeBudget();
-  const limit = useLimit(budget.unit, shownForEntry(budget.limit ?? 0, budget.unit));
+  const limit = useLimit(budget.unit, shownForEntry(budget.limit, budget.unit));
   const send = () => limit.given((value) => change.mutate({ id: budget.id, limit: value }, { onSuccess: saved(t("budgets.saved"), onClose) }));
   return (
     <FormDialog open title={t("budgets.change")} submit={t("common.save")} busy={change.isPending} error={change.error} onSubmit={send} onClose={onClose}>
@@ -67,10 +67,10 @@ function useLimit(unit: Budget["unit"], initial: string) {
   const { t } = useTranslation();
   const [text, setText] = useState(initial);
   const [bad, setBad] = useState(false);
-  const given = (use: (value: number) => void) => {
+  const given = (onAmount: (value: number) => void) => {
     const value = entered(text, unit);
     setBad(value === null);
-    if (value !== null) use(value);
+    if (value !== null) onAmount(value);
   };
   const label = unit === "money" ? t("budgets.limitMoney", { currency: CURRENCY }) : t("budgets.limitTokens");
   const field = <Field label={label} name="limit" inputMode="decimal" autoComplete="off" error={bad ? t("budgets.limitBad") : undefined} value={text} onChange={(event) => setText(event.target.value)} />;

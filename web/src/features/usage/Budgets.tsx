@@ -100,19 +100,28 @@ export function BudgetBar({ budget, children }: { budget: Shown; children?: Reac
       </div>
       <Meter label={t("budgets.meter", { name })} used={used - held} held={held} />
       <p className="flex flex-wrap gap-x-4 text-sm text-ink-3">
-        {limit !== null && (
-          <span>
-            {t("budgets.left")} {say(Math.max(0, limit - (spent ?? 0) - (reserved ?? 0)))}
-          </span>
-        )}
-        {reserved !== null && reserved > 0 && (
-          <span>
-            {t("budgets.reserved")} {say(reserved)}
-          </span>
-        )}
+        <Rest budget={budget} say={say} />
         <Renewal at={budget.renews_at} />
       </p>
     </div>
+  );
+}
+
+function Rest({ budget: { limit, spent, reserved }, say }: { budget: Shown; say: (value: number) => string }) {
+  const { t } = useTranslation();
+  if (limit === null || spent === null) return null;
+  const held = reserved ?? 0;
+  return (
+    <>
+      <span>
+        {t("budgets.left")} {say(Math.max(0, limit - spent - held))}
+      </span>
+      {held > 0 && (
+        <span>
+          {t("budgets.reserved")} {say(held)}
+        </span>
+      )}
+    </>
   );
 }
 
