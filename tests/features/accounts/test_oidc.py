@@ -362,7 +362,7 @@ async def test_provider_slow(api: httpx.AsyncClient, idp: Provider, monkeypatch:
 
 
 async def test_provider_slow_for_everybody_at_once(
-    api: httpx.AsyncClient, idp: Provider, monkeypatch: pytest.MonkeyPatch
+    api: httpx.AsyncClient, idp: Provider, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oidc_provider, "PATIENCE_SECONDS", 0.3)
     idp.misbehave = slowly
@@ -373,7 +373,7 @@ async def test_provider_slow_for_everybody_at_once(
     assert len(idp.asked) == 1
     monkeypatch.setattr(oidc_provider, "RESTING_SECONDS", 0)
     idp.misbehave = None
-    known = await api._transport.app.state.house.resource(oidc_provider.open_providers)  # type: ignore[attr-defined]
+    known = await house.resource(oidc_provider.open_providers)
     known["school"].resting_until = 0.0
     assert (await api.get(START)).status_code == 303
 
