@@ -112,6 +112,18 @@ async def test_pages_follow_each_other_without_gap_or_repetition(
     assert (await api.get(LOG, params={"cursor": "x"}, headers=boss)).json()["code"] == "cursor_invalid"
 
 
+async def test_what_happened_in_a_scope_and_beneath_it_is_found_by_it(
+    house: House, api: httpx.AsyncClient, boss: dict[str, str]
+) -> None:
+    made = await api.post("/api/v1/organisations/", json={"name": "Here"}, headers=boss)
+    here, room, action = UUID(made.json()["id"]), new_id(), f"test.{secrets.token_hex(6)}"
+    await note(house, None, action, target=Target("class", room, (here, room)), place="beneath")
+    await note(house, None, action, target=Target("organisation", here, (here,)), place="here")
+    await note(house, None, action, target=Target("organisation", None, (new_id(),)), place="elsewhere")
+    found = await listed(api, boss, action=action, scope_id=str(here))
+    assert [one["details"] for one in found] == [{"place": "here"}, {"place": "beneath"}]
+
+
 async def test_others_read_nothing(house: House, api: httpx.AsyncClient) -> None:
     _, plain = await join(house, "Plain", supervisor=False)
     for path in (LOG, EXPORT):

@@ -104,6 +104,14 @@ async def spend(house: House, account_id: UUID, *path: UUID, agent: str = "assis
     await booked(house)
 
 
+async def test_a_day_is_told_model_by_model(house: House, ledger: Ledger, api: httpx.AsyncClient) -> None:
+    ours = await school(house, ledger)
+    await spend(house, ours.pupil, ours.id)
+    days = (await api.get(f"/usage/?scope_id={ours.id}", headers=as_(ours.owner))).json()["items"]
+    models = (await api.get(f"/usage/?scope_id={ours.id}&group_by=day_model", headers=as_(ours.owner))).json()["items"]
+    assert [one["key"] for one in models] == [f"{days[0]['key']} test/m"]
+
+
 async def test_everybody_sees_their_own_and_managers_their_scope(house: House, ledger: Ledger, api: httpx.AsyncClient):
     ours, theirs = await school(house, ledger), await school(house, ledger)
     await spend(house, ours.pupil, ours.id, ours.room)
