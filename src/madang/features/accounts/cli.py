@@ -1,24 +1,18 @@
 """`madang admin`: what only whoever runs the server may do."""
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from madang.kernel.command import in_house
+
 if TYPE_CHECKING:
     from madang.features.accounts.contracts import Account, Invite
     from madang.kernel.house import House
-    from madang.kernel.module import Module
-
-NO_HOUSE = (
-    "There is no Madang here. Run this in the folder where `madang up` runs, or set DATABASE_URL, VALKEY_URL and"
-    " MADANG_SECRET_KEY as its processes have them."
-)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a sentence.")
 password_option = click.option(
@@ -41,7 +35,7 @@ def create_supervisor(email: str, name: str, password: str | None, *, as_json: b
     from madang.features.accounts.service import registration
 
     word = password or _ask()
-    made = _run(lambda house: registration.create_supervisor(house, email, name, word))
+    made = in_house(lambda house: registration.create_supervisor(house, email, name, word))
     _say_account(made, "is a supervisor now.", as_json=as_json)
 
 
@@ -54,7 +48,7 @@ def reset_password(email: str, password: str | None, *, as_json: bool) -> None:
     from madang.features.accounts.service import registration
 
     word = password or _ask()
-    changed = _run(lambda house: registration.reset_password(house, email, word))
+    changed = in_house(lambda house: registration.reset_password(house, email, word))
     _say_account(changed, "has a new password and is signed out everywhere.", as_json=as_json)
 
 
@@ -65,7 +59,7 @@ def reset_second_factor(email: str, *, as_json: bool) -> None:
     """Let somebody in by password alone who lost every second factor: their codes and passkeys go, sign-ins end."""
     from madang.features.accounts.service import second_step
 
-    changed = _run(lambda house: second_step.reset(house, email))
+    changed = in_house(lambda house: second_step.reset(house, email))
     _say_account(changed, "has no second factor or passkey any more and is signed out everywhere.", as_json=as_json)
 
 
@@ -76,7 +70,7 @@ def reset_second_factor(email: str, *, as_json: bool) -> None:
 @as_json
 def invite(note: str, uses: int, days: int, *, as_json: bool) -> None:
     """Make a code with which people can register; it is shown only this once."""
-    made, code = _run(lambda house: _invite(house, note, uses, days))
+    made, code = in_house(lambda house: _invite(house, note, uses, days))
     if as_json:
         click.echo(json.dumps({"id": str(made.id), "code": code, "expires_at": made.expires_at.isoformat()}))
     else:
@@ -95,7 +89,7 @@ async def _invite(house: "House", note: str, uses: int, days: int) -> "tuple[Inv
 @click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
 def export(email: str, file: Path) -> None:
     """Write everything of an account's own into a ZIP archive."""
-    size = _run(lambda house: _export(house, email, file))
+    size = in_house(lambda house: _export(house, email, file))
     click.echo(f"{file}: {size} bytes")
 
 
@@ -116,7 +110,7 @@ def delete(email: str, *, at_once: bool, as_json: bool) -> None:
     """Order the deletion of an account; it is signed out everywhere and can be restored for some days."""
     from madang.features.accounts.service import leaving
 
-    left = _run(lambda house: leaving.leave_by_operator(house, email, at_once=at_once))
+    left = in_house(lambda house: leaving.leave_by_operator(house, email, at_once=at_once))
     when = f"will be deleted on {left.deletion_at:%Y-%m-%d %H:%M} UTC." if left.deletion_at else "is deleted."
     _say_account(left, when, as_json=as_json)
 
@@ -128,33 +122,7 @@ def restore(email: str, *, as_json: bool) -> None:
     """Take back the deletion of an account."""
     from madang.features.accounts.service import leaving
 
-    _say_account(_run(lambda house: leaving.restore_by_operator(house, email)), "stays.", as_json=as_json)
-
-
-def _run[T](work: "Callable[[House], Awaitable[T]]") -> T:
-    """Do the work in a house of its own; what a problem says goes to standard error."""
-    from pydantic import ValidationError
-    from sqlalchemy.exc import OperationalError
-
-    from madang.kernel.errors import Problem
-    from madang.kernel.house import open_house
-    from madang.kernel.settings import load
-
-    modules: Sequence[Module] = click.get_current_context().find_root().obj or ()
-
-    async def in_house() -> T:
-        async with open_house(load(), modules, "admin", deliver=lambda _: None) as house:
-            return await work(house)
-
-    try:
-        return asyncio.run(in_house())
-    except Problem as problem:
-        raise click.ClickException(problem.detail) from problem
-    except ValidationError as error:
-        names = ", ".join(str(part) for found in error.errors() for part in found["loc"])
-        raise click.ClickException(f"{NO_HOUSE} (Missing or malformed: {names}.)") from error
-    except OperationalError as error:
-        raise click.ClickException(f"The database does not answer: {str(error.orig).strip()}") from error
+    _say_account(in_house(lambda house: leaving.restore_by_operator(house, email)), "stays.", as_json=as_json)
 
 
 def _ask() -> str:
