@@ -80,6 +80,17 @@ async def test_an_account_that_leaves_is_of_no_use_and_can_be_kept(
     assert await deeds(house, person) == ["accounts.deletion_ordered", "accounts.restored"]
 
 
+async def test_a_sign_in_that_slipped_through_meanwhile_is_of_no_use(
+    api: httpx.AsyncClient, join: Join, house: House
+) -> None:
+    person = await join()
+    await leave(api, person)
+    await sql(house, 'UPDATE "user".logins SET ended_at = NULL WHERE account_id = :id', id=person.id)
+    assert (await api.get("/api/v1/auth/me", headers=bearer(person.access_token))).json()["code"] == "signed_out"
+    token = {"refresh_token": person.refresh_token}
+    assert (await api.post("/api/v1/auth/refresh", json=token)).json()["code"] == "refresh_invalid"
+
+
 async def test_after_its_days_nothing_is_left_and_before_them_everything(
     api: httpx.AsyncClient, join: Join, house: House
 ) -> None:

@@ -138,7 +138,7 @@ async def _standing(house: House, claims: tokens.AccessClaims) -> Principal:
         select(AccountRow.id, AccountRow.is_supervisor)
         .join(LoginRow, LoginRow.account_id == AccountRow.id)
         .where(LoginRow.id == claims.login_id, LoginRow.ended_at.is_(None))
-        .where(AccountRow.disabled_at.is_(None), AccountRow.deleted_at.is_(None))
+        .where(AccountRow.disabled_at.is_(None), AccountRow.deletion_at.is_(None), AccountRow.deleted_at.is_(None))
     )
     async with house.db.transaction() as tx:
         found = (await tx.execute(query)).one_or_none()

@@ -112,7 +112,7 @@ async def standing(tx: Tx, key_hash: bytes) -> Standing | None:
         select(ApiKeyRow, AccountRow.is_supervisor)
         .join(AccountRow, AccountRow.id == ApiKeyRow.account_id)
         .where(ApiKeyRow.key_hash == key_hash, or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > func.now()))
-        .where(AccountRow.disabled_at.is_(None), AccountRow.deleted_at.is_(None))
+        .where(AccountRow.disabled_at.is_(None), AccountRow.deletion_at.is_(None), AccountRow.deleted_at.is_(None))
     )
     found = (await tx.execute(query)).one_or_none()
     if found is None:

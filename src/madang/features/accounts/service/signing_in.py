@@ -127,7 +127,7 @@ async def _lock_login(tx: Tx, desk: Desk, presented: tokens.RefreshToken) -> tup
         select(AccountRow, LoginRow)
         .join(LoginRow, LoginRow.account_id == AccountRow.id)
         .where(LoginRow.id == presented.login_id, LoginRow.ended_at.is_(None), LoginRow.expires_at > now())
-        .where(AccountRow.disabled_at.is_(None), AccountRow.deleted_at.is_(None))
+        .where(AccountRow.disabled_at.is_(None), AccountRow.deletion_at.is_(None), AccountRow.deleted_at.is_(None))
         .with_for_update(of=LoginRow)
     )
     found = (await tx.execute(query)).one_or_none()
