@@ -78,8 +78,7 @@ function Canvas({ label, days, series, names, say }: CanvasProps) {
       gone = true;
       stop();
     };
-    // The names change only with the series.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- the names change only with the series and the language
   }, [days, series, say, i18n.language]);
   return <div ref={place} role="img" aria-label={label} className="h-64 w-full" />;
 }
