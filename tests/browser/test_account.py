@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import PASSWORD, LiveServer, Open, accessible, join, opened, until
+from tests.browser.test_consoles import call
 from tests.browser.test_screens import fits
 
 SECTIONS = ("general", "account", "security", "keys", "places", "usage")
@@ -194,6 +195,39 @@ def test_who_leaves_takes_everything_along_and_can_come_back(window: Open) -> No
     accessible(page)
     page.get_by_role("button", name="계정 유지하기").click()
     expect(page.locator("#content")).to_be_visible()
+
+
+def test_an_invitation_takes_in_who_makes_an_account_and_who_has_one_and_they_can_leave(
+    window: Open, supervisor: str
+) -> None:
+    page = window()
+    owner = join(page)
+    place = call(page, supervisor, "/organisations/", name="푸른 학교", owner_email=owner)
+    made = call(page, owner, f"/scopes/{place['id']}/invites", role="student", max_uses=2)
+
+    guest = window(f"/join/{made['code']}")
+    expect(guest.get_by_text("푸른 학교")).to_be_visible()
+    expect(guest.get_by_text("조직 · 학생으로 참여")).to_be_visible()
+    accessible(guest)
+    join(guest)
+    expect(guest.get_by_text("“푸른 학교”에 참여했습니다.")).to_be_visible()
+
+    member = window()
+    join(member)
+    settings(member, "places")
+    member.get_by_label("초대 코드").fill(made["code"])
+    member.get_by_role("button", name="확인하기").click()
+    accessible(member)
+    member.get_by_role("button", name="하늘 님으로 참여하기").click()
+    expect(member.locator("#content")).to_be_visible()
+    settings(member, "places")
+    member.get_by_role("button", name="나가기: 푸른 학교").click()
+    dialog_of(member).get_by_role("button", name="나가기").click()
+    expect(member.get_by_text("아직 속한 조직이 없습니다.")).to_be_visible()
+
+    late = window(f"/join/{made['code']}")
+    expect(late.get_by_role("heading", name="쓸 수 없는 초대입니다")).to_be_visible()
+    accessible(late)
 
 
 @pytest.mark.parametrize(("width", "theme", "language"), [(390, "dark", "ko"), (1440, "light", "en")])

@@ -65,7 +65,7 @@ export function Keys() {
 }
 
 function Row({ apiKey, onRemove }: { apiKey: ApiKey; onRemove: () => void }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const { name, prefix, permissions, expires_at, last_used_at, created_at } = apiKey;
   const over = expires_at !== null && isOver(expires_at);
   return (
@@ -82,7 +82,7 @@ function Row({ apiKey, onRemove }: { apiKey: ApiKey; onRemove: () => void }) {
           <span className="block">{summary(permissions, t("apiKeys.write"), t("apiKeys.read"))}</span>
           <span className="flex flex-wrap gap-x-3">
             <Time iso={last_used_at ?? created_at} say={(when) => (last_used_at === null ? t("apiKeys.unused") : t("apiKeys.lastUsed", { when }))} />
-            {expires_at === null ? <span>{t("apiKeys.noEnd")}</span> : !over && <Time iso={expires_at} say={(when) => t("apiKeys.until", { when })} />}
+            {expires_at === null ? <span>{t("apiKeys.noEnd")}</span> : !over && <span>{t("apiKeys.until", { when: day(expires_at, i18n.language) })}</span>}
           </span>
         </>
       }
@@ -97,3 +97,5 @@ function summary(permissions: readonly string[], write: string, read: string): s
 }
 
 const isOver = (iso: string, now = Date.now()) => Date.parse(iso) <= now;
+
+const day = (iso: string, language: string) => new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(iso));

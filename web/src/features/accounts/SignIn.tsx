@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { arrival } from "@/kernel/address";
 import { codeOf, Problem } from "@/kernel/api/problem";
@@ -26,10 +26,12 @@ interface SignInProps {
   /** Where a provider sends one back to. */
   returnTo: string;
   onForgot: () => void;
+  /** What stands below the form, and not below the steps after it. */
+  children: ReactNode;
 }
 
 /** Signing in, with whatever the server asks for on the way. */
-export function SignIn({ setup, title, lead, returnTo, onForgot }: SignInProps) {
+export function SignIn({ setup, title, lead, returnTo, onForgot, children }: SignInProps) {
   const { t } = useTranslation();
   const [step, setStep] = useState<Step>({ kind: "password", email: "", refusal: arrival.error === null ? null : sayError(arrival.error) });
   const back = (email: string) => (code: string | null) => setStep({ kind: "password", email, refusal: code === null ? null : sayError(code) });
@@ -58,6 +60,7 @@ export function SignIn({ setup, title, lead, returnTo, onForgot }: SignInProps) 
         </Button>
       </div>
       <OtherWays providers={setup.providers ?? []} returnTo={returnTo} />
+      {children}
     </>
   );
 }

@@ -64,14 +64,13 @@ function Entry({ setup, code, returnTo, begin = "in" }: EntryProps) {
     );
   }
   return (
-    <>
-      <SignIn setup={setup} title={invited ? t("auth.signIn") : t("auth.signInTitle")} lead={invited ? t("entrance.signInToJoin") : t("tagline")} returnTo={returnTo} onForgot={() => go("/forgot-password")} />
+    <SignIn setup={setup} title={invited ? t("auth.signIn") : t("auth.signInTitle")} lead={invited ? t("entrance.signInToJoin") : t("tagline")} returnTo={returnTo} onForgot={() => go("/forgot-password")}>
       {setup.registration === "closed" ? (
         <p className="text-center text-sm text-ink-3">{t("auth.closed")}</p>
       ) : (
         <Swap question={t("auth.noAccount")} action={t("auth.register")} onSwap={() => setMode("new")} />
       )}
-    </>
+    </SignIn>
   );
 }
 
