@@ -49,6 +49,18 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnDevice:
+    """A sign-in that stands; `last_seen_at` is when it last renewed its tokens."""
+
+    id: UUID
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_seen_at: datetime
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SignIn:
     """What a person holds after signing in. The refresh token works once; the access token for `expires_in`."""
 

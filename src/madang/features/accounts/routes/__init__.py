@@ -1,11 +1,23 @@
 """`/auth` and `/users`."""
 
-from madang.features.accounts.routes import auth, invites, keys, leaving, oidc, passkeys, second_factors, users
+from madang.features.accounts.routes import (
+    auth,
+    invites,
+    keys,
+    leaving,
+    oidc,
+    passkeys,
+    second_factors,
+    sessions,
+    users,
+)
 
 ROUTERS = (
     auth.router,
     invites.router,
     keys.router,
+    sessions.router,
+    sessions.password_router,
     second_factors.router,
     second_factors.entrance,
     passkeys.router,

@@ -1,0 +1,49 @@
+"""The caller's devices, and their password."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+
+from madang.features.accounts.contracts import OwnDevice
+from madang.features.accounts.routes.shared import Password, device_of, next_cursor
+from madang.features.accounts.service import devices
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, problems
+
+router = APIRouter(prefix="/auth/sessions", tags=["auth"])
+password_router = APIRouter(prefix="/users/me/password", tags=["users"])
+
+
+class PasswordBody(Strict):
+    """A password in place of another; who has none yet leaves `current_password` out."""
+
+    current_password: Password | None = None
+    new_password: Password = Field(
+        description="8 to 256 characters, and not a common one.", json_schema_extra={"minLength": 8, "maxLength": 256}
+    )
+
+
+@router.get("/", responses=problems(401))
+async def list_devices(tx: ReadTx, who: Who, cursor: UUID | None = None, limit: Limit = 50) -> Page[OwnDevice]:
+    """List where the caller is signed in, the newest first."""
+    found = await devices.listed(tx, who, cursor, limit + 1)
+    return Page(items=found[:limit], next_cursor=next_cursor([one.id for one in found], limit))
+
+
+@router.delete("/", status_code=204, responses=problems(401))
+async def end_other_devices(house: HouseDep, who: Who, *, including_this: bool = False) -> None:
+    """End every sign-in of the caller but this one, or this one too."""
+    await devices.end_others(house, who, including_this=including_this)
+
+
+@router.delete("/{login_id:uuid}", status_code=204, responses=problems(401, 404))
+async def end_device(house: HouseDep, who: Who, login_id: UUID) -> None:
+    """End one of the caller's sign-ins. It stops working at once here, and within seconds in other processes."""
+    await devices.end(house, who, login_id)
+
+
+@password_router.put("", status_code=204, responses=problems(401, 403, 429))
+async def put_password(house: HouseDep, who: Who, request: Request, body: PasswordBody) -> None:
+    """Change one's own password; every other sign-in ends."""
+    current = body.current_password.get_secret_value() if body.current_password else None
+    await devices.change_password(house, who, current, body.new_password.get_secret_value(), device_of(request))
