@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from madang.features.accounts.contracts import EXPORT
 from madang.kernel.auth import AUTHENTICATOR
 from madang.kernel.module import Module, Offer
 
@@ -44,6 +43,8 @@ class Accounts(Module):
 
     def offers(self) -> Sequence[Offer[object]]:
         """The check of access tokens, and what somebody takes along of their account."""
+        from madang.features.accounts.contracts import EXPORT
+
         return (AUTHENTICATOR.offer(_authenticate), EXPORT.offer(_export))
 
 
