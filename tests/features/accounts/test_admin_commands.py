@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from madang.features.accounts.cli import admin
 from madang.kernel import settings as kernel_settings
 from madang.kernel.house import House
-from tests.features.accounts.conftest import PASSWORD
+from tests.features.accounts.conftest import PASSWORD, Join
 from tests.features.accounts.guarding import Protected, first_step
 
 
@@ -39,9 +39,23 @@ def test_reset_a_password(typed) -> None:
     assert (done.exit_code, "signed out everywhere" in done.output) == (0, True)
 
 
+async def test_keep_somebody_out_and_let_them_in_again(typed, api: httpx.AsyncClient, join: Join) -> None:
+    person = await join()
+    login = {"email": person.email, "password": PASSWORD}
+    renewal = {"refresh_token": person.refresh_token}
+    for words, status in (("end-sessions", 200), ("suspend", 403), ("suspend", 403), ("unsuspend", 200)):
+        done = await asyncio.to_thread(typed, words, person.email.upper(), "--json")
+        assert (done.exit_code, json.loads(done.stdout)["id"]) == (0, str(person.id))
+        assert (await api.post("/api/v1/auth/refresh", json=renewal)).status_code == 401
+        assert (await api.post("/api/v1/auth/login", json=login)).status_code == status
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("suspend", "nobody@example.org"), "no account"),
+        (("unsuspend", "nobody@example.org"), "no account"),
+        (("end-sessions", "nobody@example.org"), "no account"),
         (("reset-password", "nobody@example.org", "--password", PASSWORD), "no account"),
         (("create-supervisor", "not an address", "--password", PASSWORD), "name@example.org"),
         (("create-supervisor", "weak@example.org", "--password", "password1"), "unrelated words"),

@@ -63,6 +63,39 @@ def reset_second_factor(email: str, *, as_json: bool) -> None:
     _say_account(changed, "has no second factor or passkey any more and is signed out everywhere.", as_json=as_json)
 
 
+@admin.command("suspend")
+@click.argument("email")
+@as_json
+def suspend(email: str, *, as_json: bool) -> None:
+    """Keep somebody out: the account is disabled, and its sign-ins and API keys end within three seconds."""
+    from madang.features.accounts.service import people
+
+    changed = in_house(lambda house: people.suspend_by_operator(house, email, suspended=True))
+    _say_account(changed, "is disabled and signed out everywhere.", as_json=as_json)
+
+
+@admin.command("unsuspend")
+@click.argument("email")
+@as_json
+def unsuspend(email: str, *, as_json: bool) -> None:
+    """Let somebody sign in again who was kept out."""
+    from madang.features.accounts.service import people
+
+    changed = in_house(lambda house: people.suspend_by_operator(house, email, suspended=False))
+    _say_account(changed, "may sign in again.", as_json=as_json)
+
+
+@admin.command("end-sessions")
+@click.argument("email")
+@as_json
+def end_sessions(email: str, *, as_json: bool) -> None:
+    """Sign somebody out everywhere within three seconds; the password and the API keys stay."""
+    from madang.features.accounts.service import people
+
+    changed = in_house(lambda house: people.end_by_operator(house, email))
+    _say_account(changed, "is signed out everywhere.", as_json=as_json)
+
+
 @admin.command("invite")
 @click.option("--note", default="", help="A note for yourself, such as whom the code is for.")
 @click.option("--uses", default=1, type=click.IntRange(1, 10_000), show_default=True, help="How many may register.")

@@ -114,6 +114,29 @@ async def by_email(tx: Tx, email: str) -> AccountRow:
     return row
 
 
+async def suspend_by_operator(house: House, email: str, *, suspended: bool) -> Account:
+    """Disable an account from the command line, which ends all its access, or enable it again.
+
+    Raises `NotFound`, and `Conflict` for the last supervisor's.
+    """
+    async with house.db.transaction() as tx:
+        row = await by_email(tx, email)
+        if suspended != (row.disabled_at is not None):
+            await _disable(tx, row, now() if suspended else None)
+            await tx.flush()
+            await record(tx, None, "accounts.changed", Target("account", row.id), is_disabled=suspended)
+        return account(row)
+
+
+async def end_by_operator(house: House, email: str) -> Account:
+    """End every sign-in of an account from the command line; its API keys stay. Raises `NotFound`."""
+    async with house.db.transaction() as tx:
+        row = await by_email(tx, email)
+        await end_logins(tx, row.id, "operator")
+        await record(tx, None, "accounts.devices_ended", Target("account", row.id))
+        return account(row)
+
+
 async def preferences(tx: Tx, who: Principal) -> Preferences:
     """How the caller likes Madang to be."""
     return _preferences((await own_account(tx, who)).preferences)
