@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -167,6 +168,17 @@ async def test_a_supervisors_key_is_a_plain_users_unless_it_says_so(
         await tx.execute(update(AccountRow).values(is_supervisor=False).where(AccountRow.id == boss.id))
     await forget(house, boss)
     assert (await bed_of(api, powerful["key"])).json()["supervisor"] is False
+
+
+async def test_row_level_security_knows_no_supervisor_behind_a_plain_key(house: House, join: Join) -> None:
+    boss, _ = await join(supervisor=True), await join()
+    asked = text("SELECT supervisor.is_supervisor()")
+    plain = Principal(boss.id, key_id=new_id(), allowed=frozenset({"garden:read"}))
+    for who, told in ((plain, False), (replace(plain, is_supervisor=True), True), (Principal(boss.id), True)):
+        async with house.db.transaction(who) as tx:
+            assert await tx.scalar(asked) is told
+            seen = await tx.scalar(select(func.count()).select_from(AccountRow))
+            assert ((seen or 0) > 1) is told
 
 
 async def test_key_after_its_end(api: httpx.AsyncClient, join: Join) -> None:
