@@ -171,6 +171,38 @@ def test_a_key_is_shown_once_does_what_it_may_and_ends(window: Open) -> None:
     assert page.request.get("/api/v1/chat/sessions/", headers=bearer).status == 401
 
 
+def test_a_new_password_and_an_ended_device_sign_the_other_devices_out(window: Open) -> None:
+    page = window()
+    email = join(page)
+    other = window()
+    give_password(other, email)
+    expect(other.locator("#content")).to_be_visible()
+    settings(page, "security")
+    expect(page.get_by_text("이 기기", exact=True)).to_have_count(1)
+    stranger = page.get_by_role("listitem").filter(has_not_text="이 기기").filter(has_text="접속")
+    stranger.get_by_role("button", name=re.compile("^로그아웃: ")).click()
+    expect(page.get_by_text("그 기기에서 로그아웃했습니다.")).to_be_visible()
+    other.goto("/")
+    expect(other.get_by_role("button", name="로그인", exact=True)).to_be_visible()
+
+    give_password(other, email)
+    expect(other.locator("#content")).to_be_visible()
+    page.get_by_role("button", name="비밀번호 바꾸기").click()
+    dialog_of(page).locator("input[name=password]").fill(PASSWORD)
+    dialog_of(page).locator("input[name=new-password]").fill("short")
+    dialog_of(page).get_by_role("button", name="비밀번호 바꾸기").click()
+    expect(dialog_of(page).get_by_text("비밀번호 길이를 확인해 주세요")).to_be_visible()
+    accessible(page)
+    dialog_of(page).locator("input[name=new-password]").fill("새 마당의 대추나무 17")
+    dialog_of(page).get_by_role("button", name="비밀번호 바꾸기").click()
+    expect(page.get_by_text("비밀번호를 바꿨습니다.")).to_be_visible()
+    other.goto("/")
+    give_password(other, email)
+    expect(other.get_by_role("alert")).to_contain_text("이메일이나 비밀번호가 맞지 않습니다")
+    give_password(other, email, "새 마당의 대추나무 17")
+    expect(other.locator("#content")).to_be_visible()
+
+
 def test_who_leaves_takes_everything_along_and_can_come_back(window: Open) -> None:
     page = window()
     email = join(page)

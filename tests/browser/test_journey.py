@@ -133,6 +133,6 @@ def test_signing_out_reaches_every_tab(window: Open) -> None:
     first.goto("/settings/account")
     first.get_by_role("button", name="로그아웃").click()
     for page in (first, second):
-        expect(page.get_by_role("button", name="로그인")).to_be_visible()
+        expect(page.get_by_role("button", name="로그인", exact=True)).to_be_visible()
     second.reload()
-    expect(second.get_by_role("button", name="로그인")).to_be_visible()
+    expect(second.get_by_role("button", name="로그인", exact=True)).to_be_visible()

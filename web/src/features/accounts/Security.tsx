@@ -55,7 +55,7 @@ function ChangePassword({ onClose }: { onClose: () => void }) {
       error={atNew ? null : change.error}
       password={now}
       onPassword={setNow}
-      onSubmit={() => change.mutate({ current_password: now, new_password: next }, { onSuccess: done })}
+      onSubmit={() => change.mutate({ current: now, next }, { onSuccess: done })}
       onClose={onClose}
     >
       <Field label={t("security.passwordNew")} name="new-password" type="password" autoComplete="new-password" hint={t("auth.passwordHint")} error={atNew ? sayError(code) : undefined} value={next} onChange={(event) => setNext(event.target.value)} />

@@ -18,5 +18,5 @@ export const askForVerification = (email: string) => send("POST", "/auth/verify-
 /** Confirms an address with the token of such a mail. */
 export const verifyEmail = (token: string) => send("POST", "/auth/verify-email", { token });
 
-/** Changes one's own password; every other sign-in ends. */
-export const changePassword = (change: { current_password: string; new_password: string }) => send("PUT", "/users/me/password", change);
+/** Changes one's own password; every other sign-in ends. An empty one is for those who had none. */
+export const changePassword = ({ current, next }: { current: string; next: string }) => send("PUT", "/users/me/password", { ...(current === "" ? {} : { current_password: current }), new_password: next });

@@ -2,8 +2,8 @@ import { Problem } from "@/kernel/api/problem";
 
 type Credential = Record<string, unknown>;
 
-/** Whether this browser can use passkeys here at all; it does so only over TLS and on localhost. */
-export const hasPasskeys = "PublicKeyCredential" in globalThis && "parseRequestOptionsFromJSON" in PublicKeyCredential;
+/** Whether this browser can use passkeys here at all: only over TLS and on localhost, and never at an address of numbers. */
+export const hasPasskeys = "PublicKeyCredential" in globalThis && "parseRequestOptionsFromJSON" in PublicKeyCredential && !/^[\d.]+$|:/.test(location.hostname);
 
 /** Lets the person answer with one of their passkeys; null when they turned away. Throws `Problem` (passkey_refused). */
 export async function askPasskey(options: Record<string, unknown>): Promise<Credential | null> {
