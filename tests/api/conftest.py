@@ -24,6 +24,7 @@ from madang.kernel.events import Reactions
 from madang.kernel.house import House, open_house
 from madang.kernel.http import build_app
 from madang.kernel.jobs import Deliverer, by_name, spawn
+from madang.kernel.mail import JOBS as MAIL_JOBS
 from madang.kernel.settings import Settings
 from tests import standin
 
@@ -71,7 +72,7 @@ async def open_working_house(settings: Settings) -> AsyncIterator[House]:
                 worker.take(delivery)
 
     async with open_house(settings, modules, "test", deliver) as house:
-        jobs = by_name([job for module in modules for job in module.jobs()])
+        jobs = by_name([*MAIL_JOBS, *(job for module in modules for job in module.jobs())])
         reactions = Reactions([reaction for module in modules for reaction in module.reactions()])
         workers.append(Deliverer(house, jobs, reactions))
         yield house

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from madang.features.accounts.contracts import AccountDeleted
+from madang.features.accounts.contracts import AccountDeleted, LetterWanted
 from madang.features.files.contracts import DiscardObject
 from madang.features.knowledge.contracts import IngestDocument
 from madang.features.organisations.contracts import MemberJoined, MemberLeft, ScopeDeleted
@@ -102,6 +102,10 @@ ROUTES: dict[str, Entry] = {
     "GET /api/v1/auth/setup": Open("nothing; it says who may register"),
     "POST /api/v1/auth/register": Open("an invite code, or the operator's leave"),
     "POST /api/v1/auth/login": Open("the password"),
+    "POST /api/v1/auth/verify-email/request": Open("nothing: everybody gets the same answer, and the owner a mail"),
+    "POST /api/v1/auth/verify-email": Open("the token of a mail"),
+    "POST /api/v1/auth/password/forgot": Open("nothing: everybody gets the same answer, and the owner a mail"),
+    "POST /api/v1/auth/password/reset": Open("the token of a mail"),
     "POST /api/v1/auth/login/second-factor": Open("a challenge and a code"),
     "POST /api/v1/auth/refresh": Open("the refresh token"),
     "POST /api/v1/auth/logout": Open("the refresh token"),
@@ -221,6 +225,7 @@ type Forge = Callable[[Mapping[str, Mapping[str, Any]], UUID], object]
 """Makes a payload from the victim's things and an attacker's account."""
 
 JOBS: dict[str, Forge] = {
+    "accounts.write_letter": lambda things, _: LetterWanted("password_reset", things["user.accounts"]["email"], None),
     "files.discard": lambda things, _: DiscardObject(things["user.files"]["key"]),
     "knowledge.ingest": lambda things, who: IngestDocument(things["user.documents"]["id"], who),
     "runs.perform": lambda things, _: RunOrder(things["user.runs"]["id"]),

@@ -51,6 +51,16 @@ class Settings(BaseSettings):
             " providers; what each request was sent to, if unset."
         ),
     )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description=(
+            "The mail server, as `smtp://user:password@host:587` (STARTTLS when the server offers it; insisted on with"
+            " `?starttls=required`) or `smtps://…`. Without it no mail is sent, and nobody needs to verify an address."
+        ),
+    )
+    mail_from: str = Field(
+        default="Madang <madang@localhost>", description="Whom mail is from, as `Name <address@example.org>`."
+    )
     environment: Literal["development", "test", "production"] = Field(
         default="development", description="Shown by /health; production also insists on secure cookies."
     )

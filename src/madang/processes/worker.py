@@ -19,6 +19,7 @@ from madang.kernel.db import Delivery
 from madang.kernel.events import Reactions
 from madang.kernel.house import House, open_house
 from madang.kernel.jobs import Deliverer, by_name
+from madang.kernel.mail import JOBS as MAIL_JOBS
 from madang.kernel.settings import load
 from madang.processes.memory import settle
 
@@ -75,7 +76,7 @@ class Loop:
                     carrier.carry([delivery])
 
         async with open_house(settings, modules, "worker", deliver) as house:
-            jobs = by_name([job for module in modules for job in module.jobs()])
+            jobs = by_name([*MAIL_JOBS, *(job for module in modules for job in module.jobs())])
             reactions = Reactions([reaction for module in modules for reaction in module.reactions()])
             await warm_up(house)
             self._deliverer = Deliverer(house, jobs, reactions)

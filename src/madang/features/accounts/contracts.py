@@ -8,6 +8,7 @@ from uuid import UUID
 
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
+from madang.kernel.jobs import JobKind
 from madang.kernel.module import Slot
 
 if TYPE_CHECKING:
@@ -29,6 +30,19 @@ class Account:
     is_disabled: bool
     created_at: datetime
     deletion_at: datetime | None = None
+    email_verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LetterWanted:
+    """A letter to write to an address, if it has an account that it is for; None leaves the language to the person."""
+
+    kind: Literal["verification", "password_reset", "already_registered", "password_changed", "test"]
+    email: str
+    language: Language | None
+
+
+WRITE = JobKind("accounts.write_letter", LetterWanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,8 @@ class Setup:
     first_run: bool
     registration: Registration
     providers: tuple[ProviderLabel, ...] = ()
+    verification_required: bool = False
+    sends_mail: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
+from madang.features.accounts.contracts import WRITE
 from madang.features.accounts.service.leaving import finish_due
+from madang.features.accounts.service.recovery import write
 from madang.features.accounts.service.signing_in import forget_ended
 from madang.kernel.house import House
-from madang.kernel.jobs import Schedule
+from madang.kernel.jobs import Job, Schedule
 
 
 async def tidy(house: House) -> None:
@@ -23,3 +25,5 @@ SCHEDULES = (
     Schedule("accounts.tidy", timedelta(hours=6), tidy),
     Schedule("accounts.leave", timedelta(minutes=10), finish_leaving),
 )
+
+JOBS = (Job(WRITE, write, max_attempts=12),)

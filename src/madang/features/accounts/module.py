@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from madang.features.accounts.contracts import ExportedFile
     from madang.kernel.auth import Principal
     from madang.kernel.house import House
-    from madang.kernel.jobs import Schedule
+    from madang.kernel.jobs import Job, Schedule
 
 
 class Accounts(Module):
@@ -28,6 +28,12 @@ class Accounts(Module):
         from madang.features.accounts.routes import ROUTERS
 
         return ROUTERS
+
+    def jobs(self) -> "Sequence[Job]":
+        """Letters to people."""
+        from madang.features.accounts.jobs import JOBS
+
+        return JOBS
 
     def schedules(self) -> "Sequence[Schedule]":
         """Lets go of old sign-ins."""

@@ -15,6 +15,7 @@ from madang.features.accounts.contracts import (
     ExportedFile,
     Grant,
 )
+from madang.features.accounts.service.addresses import normal_email
 from madang.features.accounts.service.lookup import (
     account_by_email,
     account_names,
@@ -22,7 +23,7 @@ from madang.features.accounts.service.lookup import (
     accounts_named,
     verified_email,
 )
-from madang.features.accounts.service.registration import display_name, normal_email
+from madang.features.accounts.service.registration import display_name
 from madang.features.accounts.service.throttle import Counter, attempt
 
 __all__ = [

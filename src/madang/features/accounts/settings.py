@@ -33,6 +33,10 @@ class AccountSettings(BaseSettings):
     sign_in_window_minutes: int = Field(
         default=15, ge=1, le=1440, description="The time in which failures are counted, and the longest wait."
     )
+    require_verified_email: bool | None = Field(
+        default=None,
+        description="Whether people sign in only with an address they have proved; if unset, as soon as mail is sent.",
+    )
     deletion_grace_days: int = Field(
         default=14,
         ge=0,

@@ -7,6 +7,7 @@ from madang.features.accounts.routes import (
     leaving,
     oidc,
     passkeys,
+    recovery,
     second_factors,
     sessions,
     users,
@@ -14,6 +15,7 @@ from madang.features.accounts.routes import (
 
 ROUTERS = (
     auth.router,
+    recovery.router,
     invites.router,
     keys.router,
     sessions.router,

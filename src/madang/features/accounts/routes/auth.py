@@ -59,8 +59,7 @@ class RefreshBody(Strict):
 @router.get("/setup", responses=problems())
 async def get_setup(house: HouseDep) -> Setup:
     """Tell a visitor whether this is the first run, whose account becomes the supervisor's, and who may register."""
-    async with house.db.transaction() as tx:
-        return await registration.setup(tx)
+    return await registration.setup(house)
 
 
 @router.post("/register", status_code=201, responses=problems(403, 409, 429))

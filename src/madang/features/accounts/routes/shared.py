@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from madang.features.accounts.contracts import Account, Device, SignIn
-from madang.features.accounts.service import registration
+from madang.features.accounts.service import addresses
 from madang.features.accounts.service.passkeys import Site
 from madang.kernel.errors import Conflict, Forbidden
 from madang.kernel.http import HouseDep
@@ -19,7 +19,7 @@ COOKIE = "madang_refresh"
 COOKIE_PATH = "/api/v1/auth"
 
 type Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-type Email = Annotated[str, Field(max_length=320, json_schema_extra={"pattern": registration.EMAIL_PATTERN})]
+type Email = Annotated[str, Field(max_length=320, json_schema_extra={"pattern": addresses.EMAIL_PATTERN})]
 type Password = Annotated[SecretStr, Field(max_length=1024)]
 type Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
@@ -34,6 +34,7 @@ class User(BaseModel):
     is_disabled: bool
     created_at: datetime
     deletion_at: datetime | None
+    email_verified: bool
 
 
 class SignedIn(BaseModel):
@@ -56,6 +57,7 @@ def shown_user(account: Account) -> User:
         is_disabled=account.is_disabled,
         created_at=account.created_at,
         deletion_at=account.deletion_at,
+        email_verified=account.email_verified,
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, exists, select, text
 from madang.features.accounts import settings
 from madang.features.accounts.access import account_for
 from madang.features.accounts.contracts import Identity
-from madang.features.accounts.service import factors, granting, registration
+from madang.features.accounts.service import addresses, factors, granting, registration
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.service.oidc_tokens import Claims
 from madang.features.accounts.settings import OidcProvider
@@ -42,7 +42,7 @@ def person(provider: OidcProvider, claims: Claims) -> Person:
     email = ""
     if isinstance(said, str) and (vouched is True or vouched == "true" or provider.trusts_email):
         try:
-            email = registration.normal_email(said)
+            email = addresses.normal_email(said)
         except Invalid:
             email = ""
     name: Any = claims.get("name") or claims.get("preferred_username") or ""

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from madang.features.accounts import settings
 from madang.features.accounts.access import account_for, act_for_others, permit_supervisor
 from madang.features.accounts.contracts import MAY_LEAVE, Account, AccountDeleted, Device
-from madang.features.accounts.service import people, registration, throttle
+from madang.features.accounts.service import addresses, people, throttle
 from madang.features.accounts.service.confirming import make_sure
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.service.failures import note_failed
@@ -60,7 +60,7 @@ async def restore(house: House, email: str, password: str, device: Device) -> No
     """
     desk = await house.resource(open_desk)
     try:
-        email = registration.normal_email(email)
+        email = addresses.normal_email(email)
     except Invalid:
         email = ""
     async with throttle.attempt(house, throttle.counters(device.address, email)):

@@ -6,14 +6,14 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 
 from madang.features.accounts.contracts import Account
-from madang.features.accounts.service import people, registration
+from madang.features.accounts.service import addresses, people
 from madang.features.accounts.tables import AccountRow
 from madang.kernel.db import Tx
 
 
 async def account_by_email(tx: Tx, email: str) -> Account | None:
     """The account with that address, None when there is none; raises `Invalid` when it cannot be an address."""
-    wanted = AccountRow.email == registration.normal_email(email)
+    wanted = AccountRow.email == addresses.normal_email(email)
     row = await tx.scalar(select(AccountRow).where(wanted, AccountRow.deleted_at.is_(None)))
     return people.account(row) if row else None
 

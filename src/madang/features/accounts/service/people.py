@@ -26,7 +26,16 @@ FOUNDING_LOCK = 0x6D61_6461
 def account(row: AccountRow) -> Account:
     """The row without its secrets."""
     is_disabled = row.disabled_at is not None
-    return Account(row.id, row.email, row.name, row.is_supervisor, is_disabled, row.created_at, row.deletion_at)
+    return Account(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        is_supervisor=row.is_supervisor,
+        is_disabled=is_disabled,
+        created_at=row.created_at,
+        deletion_at=row.deletion_at,
+        email_verified=row.email_verified_at is not None,
+    )
 
 
 async def me(tx: Tx, who: Principal) -> Account:

@@ -1,7 +1,5 @@
 """Making accounts: the first one founds the house, the others come by its rules."""
 
-import re
-import unicodedata
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -17,17 +15,16 @@ from madang.features.accounts.contracts import (
     ProviderLabel,
     Setup,
 )
-from madang.features.accounts.service import invites, passwords, people, throttle
+from madang.features.accounts.service import invites, passwords, people, recovery, throttle
+from madang.features.accounts.service.addresses import normal_email
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow
-from madang.kernel import audit
+from madang.kernel import audit, mail
+from madang.kernel.clock import now
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Forbidden, Invalid
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
-
-EMAIL_PATTERN = r"^[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@[\w-]+(\.[\w-]+)*$"  # letters of every script
-EMAIL_LENGTH, LOCAL_LENGTH = 254, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +37,18 @@ class Application:
     invite_code: str | None = field(default=None, repr=False)
 
 
-def normal_email(email: str) -> str:
-    """The one form in which an address is kept and compared: NFKC, lower case, no space around it.
-
-    Raises `Invalid` when it cannot be an address.
-    """
-    normal = unicodedata.normalize("NFKC", email).strip().lower()
-    whole = re.fullmatch(EMAIL_PATTERN, normal)
-    if not whole or len(normal) > EMAIL_LENGTH or normal.index("@") > LOCAL_LENGTH:
-        raise Invalid("email_malformed", "This is not an e-mail address. Write it like name@example.org.")
-    return normal
-
-
-async def setup(tx: Tx) -> Setup:
+async def setup(house: House) -> Setup:
     """What a visitor may do here."""
     providers = tuple(ProviderLabel(one.name, one.label) for one in settings.load_oidc().providers)
-    return Setup(await _is_empty(tx), settings.load().registration, providers)
+    async with house.db.transaction() as tx:
+        is_empty = await _is_empty(tx)
+    return Setup(
+        first_run=is_empty,
+        registration=settings.load().registration,
+        providers=providers,
+        verification_required=recovery.is_required(house),
+        sends_mail=mail.is_set_up(house.settings),
+    )
 
 
 async def register(house: House, wanted: Application, address: str) -> Account:
@@ -65,6 +58,9 @@ async def register(house: House, wanted: Application, address: str) -> Account:
     password, `Conflict` (email_taken), `TooMany`, and what a book of codes says of a code that is over. Where only
     invited people register, nobody else learns which addresses are taken; where anybody may, failures from one address
     are counted and slowed down.
+
+    Where addresses are verified, a taken one is no `Conflict`: the answer is that of a free one, and its owner is told
+    by mail.
     """
     email = normal_email(wanted.email)
     password = passwords.accept(wanted.password, email, wanted.name)
@@ -74,8 +70,18 @@ async def register(house: House, wanted: Application, address: str) -> Account:
                 await _permit(house, tx, wanted.invite_code, email, spend=False)
         hashing = (await house.resource(open_desk)).hashing
         password_hash = await hashing.hash(password)
-        async with house.db.transaction() as tx:
-            return await _found_or_join(house, tx, wanted, email, password_hash)
+        try:
+            async with house.db.transaction() as tx:
+                made = await _found_or_join(house, tx, wanted, email, password_hash)
+                if not made.email_verified and recovery.is_required(house):
+                    await recovery.tell(house, tx, "verification", email)
+                return made
+        except Conflict as taken:
+            if taken.code != "email_taken" or not recovery.is_required(house):
+                raise
+    async with house.db.transaction() as tx:
+        await recovery.tell(house, tx, "already_registered", email)
+    return Account(new_id(), email, wanted.name.strip(), is_supervisor=False, is_disabled=False, created_at=now())
 
 
 async def _found_or_join(house: House, tx: Tx, wanted: Application, email: str, password_hash: str) -> Account:
@@ -170,6 +176,7 @@ async def _insert(tx: Tx, email: str, name: str, password_hash: str, *, is_super
             name=name,
             password_hash=password_hash,
             is_supervisor=is_supervisor,
+            email_verified_at=now() if is_supervisor else None,
             preferences={},
         )
         .on_conflict_do_nothing(index_elements=[AccountRow.email])

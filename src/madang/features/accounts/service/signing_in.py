@@ -9,7 +9,16 @@ from sqlalchemy import delete, or_, select
 from madang.features.accounts import settings
 from madang.features.accounts.access import permit_entry
 from madang.features.accounts.contracts import Device, SignIn
-from madang.features.accounts.service import challenges, factors, people, registration, throttle, tokens
+from madang.features.accounts.service import (
+    addresses,
+    challenges,
+    factors,
+    people,
+    recovery,
+    registration,
+    throttle,
+    tokens,
+)
 from madang.features.accounts.service.challenges import Purpose
 from madang.features.accounts.service.desk import Desk, open_desk
 from madang.features.accounts.service.failures import note_failed
@@ -35,12 +44,12 @@ async def sign_in(house: House, email: str, password: str, device: Device) -> Si
     """Begin a new sign-in, never one that the client brought along.
 
     Raises `Unauthorized` (invalid_credentials) for an unknown address and for a wrong password, after the same time,
-    `Forbidden` (account_disabled, account_leaving) and `TooMany`; also `Unauthorized` (second_factor_required) with
-    `challenge` and `methods` when the password was right and does not suffice.
+    `Forbidden` (account_disabled, account_leaving, email_unverified) and `TooMany`; also `Unauthorized`
+    (second_factor_required) with `challenge` and `methods` when the password was right and does not suffice.
     """
     desk = await house.resource(open_desk)
     try:
-        email = registration.normal_email(email)
+        email = addresses.normal_email(email)
     except Invalid:
         email = ""
     async with throttle.attempt(house, throttle.counters(device.address, email)):
@@ -51,6 +60,7 @@ async def sign_in(house: House, email: str, password: str, device: Device) -> Si
             await note_failed(house, email, row.id if row else None, device)
             raise Unauthorized("invalid_credentials", "The e-mail address or the password is wrong.")
     permit_entry(row)
+    recovery.permit_verified(house, row)
     async with house.db.transaction() as tx:
         if verdict.new_hash:
             await registration.replace_hash(tx, row.id, row.password_hash, verdict.new_hash)

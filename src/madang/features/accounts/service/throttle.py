@@ -59,6 +59,14 @@ async def attempt(house: House, touched: Sequence[Counter]) -> AsyncGenerator[No
 
     Raises `TooMany` with `Retry-After` in seconds instead of entering it when there were too many.
     """
+    await count(house, touched)
+    yield
+    for counter in touched:
+        await _run(house, TAKE_BACK, counter)
+
+
+async def count(house: House, touched: Sequence[Counter]) -> None:
+    """Count one for each; raises `TooMany` with `Retry-After` in seconds when there were too many."""
     window = settings.load().sign_in_window_minutes * 60
     for counter in touched:
         wait = await _run(house, COUNT, counter, counter.limit, counter.window or window)
@@ -66,9 +74,6 @@ async def attempt(house: House, touched: Sequence[Counter]) -> AsyncGenerator[No
             minutes = -(-wait // 60)
             detail = f"Too many attempts did not work. Try again in {minutes} minute{'s'[: minutes > 1]}."
             raise TooMany("too_many_attempts", detail, headers={"Retry-After": str(wait)})
-    yield
-    for counter in touched:
-        await _run(house, TAKE_BACK, counter)
 
 
 async def _run(house: House, script: str, counter: Counter, *arguments: int) -> int:

@@ -1,0 +1,148 @@
+"""Mail, by SMTP. It is posted with a transaction and sent by a worker after it, again until the server has taken it."""
+
+import html
+import re
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
+
+from madang.kernel import log
+from madang.kernel.clock import now
+from madang.kernel.errors import Unavailable
+from madang.kernel.ids import new_id
+from madang.kernel.jobs import Job, JobKind
+from madang.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from madang.kernel.db import Tx
+    from madang.kernel.house import House
+
+logger = log.get_logger(__name__)
+
+SMTP_SECONDS = 20.0
+PERMANENT = range(500, 600)
+LINK = re.compile(r"https?://[^\s<>\"]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one address. `text` is plain; an HTML part with the same words and live links is made of it."""
+
+    to: str
+    subject: str
+    text: str
+    id: UUID = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where mail is handed in. `tls` is "always" from the first byte, "required" or "offered" by STARTTLS."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    tls: str
+
+
+SEND = JobKind("kernel.send_mail", Mail)
+
+
+def is_set_up(settings: Settings) -> bool:
+    """Whether mail can be sent at all."""
+    return settings.smtp_url is not None
+
+
+async def post(tx: "Tx", mail: Mail) -> None:
+    """Send the mail once this transaction is committed; nothing is sent when it is rolled back."""
+    await tx.enqueue(SEND, mail)
+
+
+def server_of(settings: Settings) -> Server:
+    """The server that the settings name. Raises `Unavailable` (mail_not_set_up) when they name none."""
+    if settings.smtp_url is None:
+        raise Unavailable("mail_not_set_up", "This server sends no mail. Ask the person who runs it to set it up.")
+    at = urlsplit(settings.smtp_url.get_secret_value())
+    secure = at.scheme == "smtps"
+    wanted = parse_qs(at.query).get("starttls", ["offered"])[0]
+    return Server(
+        host=at.hostname or "localhost",
+        port=at.port or (465 if secure else 587),
+        username=unquote(at.username) if at.username else None,
+        password=unquote(at.password) if at.password else None,
+        tls="always" if secure else wanted,
+    )
+
+
+def written(mail: Mail, sender: str) -> EmailMessage:
+    """The message as it goes over the wire. Raises `ValueError` for an address or subject that is none."""
+    name, address = parseaddr(sender)
+    message = EmailMessage(policy=SMTP)
+    message["From"] = Address(name, addr_spec=address)
+    message["To"] = Address(addr_spec=mail.to)
+    message["Subject"] = mail.subject
+    message["Date"] = format_datetime(now())
+    message["Message-ID"] = f"<{mail.id}@{address.rpartition('@')[2] or 'localhost'}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text)
+    message.add_alternative(_as_html(mail.text), subtype="html")
+    return message
+
+
+def _as_html(text: str) -> str:
+    paragraphs = "".join(f"<p>{_with_links(part)}</p>" for part in text.strip().split("\n\n"))
+    style = "font-family:sans-serif;font-size:16px;line-height:1.6;max-width:34em;margin:2em auto;padding:0 1em"
+    return f'<!doctype html><html><head><meta charset="utf-8"></head><body style="{style}">{paragraphs}</body></html>'
+
+
+def _with_links(paragraph: str) -> str:
+    pieces: list[str] = []
+    end = 0
+    for found in LINK.finditer(paragraph):
+        shown = html.escape(found[0])
+        pieces += (html.escape(paragraph[end : found.start()]), f'<a href="{shown}">{shown}</a>')
+        end = found.end()
+    pieces.append(html.escape(paragraph[end:]))
+    return "".join(pieces).replace("\n", "<br>")
+
+
+async def send(house: "House", mail: Mail) -> None:
+    """Hand the mail to the server now.
+
+    A refusal for good (5xx) is logged and not tried again; whatever may pass is raised, so that the job tries again.
+    A server that took the mail and then failed to say so gets it twice, with the same Message-ID.
+    """
+    import aiosmtplib  # noqa: PLC0415  # only workers send, and few houses do
+
+    server = server_of(house.settings)
+    try:
+        message = written(mail, house.settings.mail_from)
+        await aiosmtplib.send(
+            message,
+            hostname=server.host,
+            port=server.port,
+            username=server.username,
+            password=server.password,
+            use_tls=server.tls == "always",
+            start_tls={"always": False, "required": True, "never": False}.get(server.tls),
+            timeout=SMTP_SECONDS,
+        )
+    except aiosmtplib.SMTPRecipientsRefused as refused:
+        if any(one.code not in PERMANENT for one in refused.recipients):
+            raise
+        logger.warning("mail_refused", mail_id=str(mail.id), codes=[one.code for one in refused.recipients])
+    except aiosmtplib.SMTPResponseException as refused:
+        if refused.code not in PERMANENT or isinstance(refused, aiosmtplib.SMTPAuthenticationError):
+            raise
+        logger.warning("mail_refused", mail_id=str(mail.id), codes=[refused.code])
+    except ValueError as error:
+        logger.warning("mail_malformed", mail_id=str(mail.id), error=str(error))
+
+
+JOBS = (Job(SEND, send, max_attempts=12),)
+"""What the kernel itself has for the worker."""
