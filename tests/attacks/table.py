@@ -13,6 +13,8 @@ from madang.features.files.contracts import DiscardObject
 from madang.features.knowledge.contracts import IngestDocument
 from madang.features.organisations.contracts import MemberJoined, MemberLeft, ScopeDeleted
 from madang.features.runs.contracts import RunEnded, RunOrder
+from madang.features.usage.contracts import BudgetReached
+from madang.kernel.clock import now
 from madang.kernel.ids import new_id
 
 MAY = 0
@@ -241,6 +243,19 @@ REACTIONS: dict[str, Forge] = {
         things["partner.scopes"]["id"], tuple(things["partner.scopes"]["path"]), who
     ),
     "organisations.scope_deleted": lambda things, who: ScopeDeleted(who, (*things["partner.scopes"]["path"], who)),
+    "usage.budget_reached": lambda things, who: BudgetReached(
+        budget_id=things["partner.budgets"]["id"],
+        subject_kind="scope",
+        subject_id=things["partner.scopes"]["id"],
+        path=(who,),
+        unit="tokens",
+        period="day",
+        amount=1,
+        spent=1,
+        starts_at=now(),
+        ends_at=None,
+        percent=100,
+    ),
     "runs.ended": lambda things, who: RunEnded(
         new_id(),
         who,

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         """The URL that migrations use."""
         return (self.owner_database_url or self.database_url).get_secret_value()
 
+    @property
+    def base_url(self) -> str:
+        """Where links in mail lead to; never what a request says of itself."""
+        return self.public_url or f"http://localhost:{self.port}"
+
 
 @cache
 def load() -> Settings:

@@ -3,11 +3,14 @@
 import asyncio
 import secrets
 from collections import Counter
+from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from madang.features.organisations.service import codes
+from madang.kernel.house import House
 from tests.features.organisations.conftest import Api, World, only, told
 
 
@@ -204,3 +207,25 @@ async def test_pages_of_invites(api: Api, world: World) -> None:
     first = (await api("a owner", "GET", f"{path}?limit=2")).json()
     second = (await api("a owner", "GET", f"{path}?limit=2&cursor={first['next_cursor']}")).json()
     assert [one["id"] for one in first["items"] + second["items"]] == made[::-1]
+
+
+async def test_an_invitation_is_mailed_to_whom_it_is_for(house: House, world: World) -> None:
+    settings = house.settings.model_copy(
+        update={"smtp_url": SecretStr("smtp://localhost"), "public_url": "https://madang.example"}
+    )
+    api = Api(replace(house, settings=settings), world)
+    made = await invite(api, email="somebody@example.org")
+    assert made["is_sent"] is True
+    path = f"/scopes/{world.id('a.p.c')}/invites/{made['invite']['id']}"
+    again = (await api("a.p.c manager", "POST", f"{path}/resend", {"expires_in_days": 3})).json()
+    query = text("""
+        SELECT payload ->> 'text' FROM supervisor.outbox
+        WHERE name = 'kernel.send_mail' AND payload ->> 'to' = 'somebody@example.org' ORDER BY id
+    """)
+    async with house.db.transaction() as tx:
+        mails = (await tx.scalars(query)).all()
+    assert len(mails) == 2
+    for letter, code in zip(mails, (made, again), strict=True):
+        assert f"https://madang.example/join/{code['code']}" in letter
+    anybody = await invite(api)
+    assert anybody["is_sent"] is False

@@ -1,15 +1,20 @@
 """A budget is heard of at 50, 80 and 100 percent, once in each window."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
-from madang.features.usage.contracts import BudgetExhausted, Price, Spender
+from madang.features.usage.contracts import BudgetExhausted, BudgetReached, Price, Spender
+from madang.features.usage.reactions import on_budget_reached
 from madang.features.usage.service.budgets import require_budget
 from madang.features.usage.service.meter import booked, metered, open_meter
 from madang.kernel.auth import Principal
+from madang.kernel.clock import now
 from madang.kernel.house import House
+from madang.kernel.ids import new_id
 from tests.features.usage.conftest import CHEAP, Ledger, call
 
 
@@ -86,3 +91,39 @@ async def test_a_question_is_refused_before_anything_is_queued(house: House, led
         await ask()
     assert int(refused.value.headers["Retry-After"]) > 60
     assert str(refused.value.extra["renews_at"]) > "2026"
+
+
+async def test_those_who_can_change_the_budget_get_a_letter(house: House, ledger: Ledger, spender: Spender):
+    assert spender.account_id is not None
+    settings = house.settings.model_copy(update={"smtp_url": SecretStr("smtp://localhost")})
+    event = BudgetReached(
+        budget_id=new_id(),
+        subject_kind="account",
+        subject_id=spender.account_id,
+        path=(),
+        unit="money",
+        period="month",
+        amount=2_500_000_000,
+        spent=2_000_000_000,
+        starts_at=now(),
+        ends_at=None,
+        percent=80,
+    )
+    async with house.db.transaction() as tx:
+        await tx.execute(
+            text("""
+                INSERT INTO "user".accounts (id, email, name, password_hash)
+                VALUES (:id, :email, '', '') ON CONFLICT DO NOTHING
+            """),
+            {"id": spender.account_id, "email": f"{spender.account_id}@example.org"},
+        )
+        await on_budget_reached(house, tx, event)
+        await on_budget_reached(replace(house, settings=settings), tx, event)
+        statement = text("""
+            SELECT payload ->> 'text' FROM supervisor.outbox WHERE name = 'kernel.send_mail' AND payload ->> 'to' =
+                (SELECT email FROM "user".accounts WHERE id = :id)
+        """)
+        letters = (await tx.scalars(statement, {"id": spender.account_id})).all()
+    assert len(letters) == 1, "none where mail is not set up"
+    assert "2.50 USD" in letters[0]
+    assert "80%" in letters[0]

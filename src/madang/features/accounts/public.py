@@ -21,6 +21,8 @@ from madang.features.accounts.service.lookup import (
     account_names,
     account_of,
     accounts_named,
+    addresses_of,
+    supervisors,
     verified_email,
 )
 from madang.features.accounts.service.registration import display_name
@@ -45,8 +47,10 @@ __all__ = [
     "account_of",
     "accounts_named",
     "act_for_others",
+    "addresses_of",
     "attempt",
     "display_name",
     "normal_email",
+    "supervisors",
     "verified_email",
 ]

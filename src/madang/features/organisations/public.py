@@ -10,7 +10,7 @@ from madang.features.organisations.contracts import (
     ScopeDeleted,
     ScopeSuspended,
 )
-from madang.features.organisations.queries import scope_names
+from madang.features.organisations.queries import scope_names, stewards
 
 __all__ = [
     "MemberJoined",
@@ -23,4 +23,5 @@ __all__ = [
     "chain_of",
     "permit",
     "scope_names",
+    "stewards",
 ]

@@ -140,3 +140,9 @@ async def scope_names(tx: Tx, scope_ids: Sequence[UUID]) -> dict[UUID, str]:
     """What those of the scopes are called that the caller may see."""
     rows = await tx.execute(select(ScopeRow.id, ScopeRow.name).where(ScopeRow.id.in_(scope_ids)))
     return {row.id: row.name for row in rows}
+
+
+async def stewards(tx: Tx, path: Sequence[UUID]) -> Sequence[UUID]:
+    """The accounts that may change budgets in the scope at the end of `path`: owners and admins there or above."""
+    holding = select(MembershipRow.account_id).where(MembershipRow.scope_id.in_(path), MembershipRow.status == "active")
+    return (await tx.scalars(holding.where(MembershipRow.role.in_(("owner", "admin"))).distinct())).all()

@@ -2,6 +2,8 @@
 
 from madang.features.accounts.public import AccountDeleted
 from madang.features.organisations.public import ScopeDeleted
+from madang.features.usage.contracts import BudgetReached
+from madang.features.usage.service import alerts
 from madang.features.usage.service.ledger import forget_subject
 from madang.kernel.db import Tx
 from madang.kernel.events import Reaction
@@ -18,4 +20,13 @@ async def on_scope_deleted(_house: House, tx: Tx, event: ScopeDeleted) -> None:
     await forget_subject(tx, event.scope_id)
 
 
-REACTIONS = (Reaction(AccountDeleted, on_account_deleted), Reaction(ScopeDeleted, on_scope_deleted))
+async def on_budget_reached(house: House, tx: Tx, event: BudgetReached) -> None:
+    """Write to those who can change the budget."""
+    await alerts.write(house, tx, event)
+
+
+REACTIONS = (
+    Reaction(AccountDeleted, on_account_deleted),
+    Reaction(ScopeDeleted, on_scope_deleted),
+    Reaction(BudgetReached, on_budget_reached),
+)

@@ -41,3 +41,15 @@ async def verified_email(tx: Tx, account_id: UUID) -> str | None:
     """The account's address if it is proved to be theirs, else None."""
     query = select(AccountRow.email).where(AccountRow.id == account_id, AccountRow.email_verified_at.is_not(None))
     return await tx.scalar(query.where(AccountRow.deleted_at.is_(None)))
+
+
+async def addresses_of(tx: Tx, account_ids: Collection[UUID]) -> Sequence[str]:
+    """The e-mail addresses of those of the accounts that are in use."""
+    query = select(AccountRow.email).where(AccountRow.id.in_(account_ids), AccountRow.disabled_at.is_(None))
+    return (await tx.scalars(query.where(AccountRow.deleted_at.is_(None)))).all()
+
+
+async def supervisors(tx: Tx) -> Sequence[UUID]:
+    """Everybody who supervises the house."""
+    query = select(AccountRow.id).where(AccountRow.is_supervisor, AccountRow.deleted_at.is_(None))
+    return (await tx.scalars(query)).all()

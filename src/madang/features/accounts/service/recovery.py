@@ -88,7 +88,7 @@ async def write(house: House, wanted: LetterWanted) -> None:
         place = place.format(token=_token(house, wanted.kind, row))
     chosen = wanted.language or row.preferences.get("language")
     language: Language = "ko" if chosen == "ko" else "en"
-    link = f"{house.settings.public_url or f'http://localhost:{house.settings.port}'}{place}"
+    link = house.settings.base_url + place
     await mail.send(house, letters.written(wanted.kind, row.email, language, link, now()))
 
 

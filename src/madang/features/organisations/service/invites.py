@@ -12,17 +12,25 @@ from madang.features.accounts.public import Account, Counter, account_of, attemp
 from madang.features.organisations import queries, settings
 from madang.features.organisations.access import permit
 from madang.features.organisations.contracts import RANK, Invite, Kind, Offer, Role, Scope
-from madang.features.organisations.service import codes
+from madang.features.organisations.service import codes, links
 from madang.features.organisations.service.joining import Place, enrol
 from madang.features.organisations.service.members import permit_grant
 from madang.features.organisations.service.scopes import lock
 from madang.features.organisations.tables import InviteRow, MembershipRow, RedemptionRow, ScopeRow
+from madang.kernel import mail
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Forbidden, NotFound
 from madang.kernel.house import House
+
+SUBJECT = "{name}: 초대합니다 · You are invited"
+INVITATION = (
+    "안녕하세요.\n\n“{name}”에서 초대했습니다. 아래 링크를 눌러 함께해 주세요. {moment}까지 쓸 수 있습니다."
+    "\n\nHello,\n\nyou are invited to “{name}”. Open this link to join; it is good until {moment}.\n\n{link}"
+)
+"""In both languages, since nobody knows yet which the person reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ async def create(house: House, tx: Tx, who: Principal, scope_id: UUID, wish: Wis
         expires_at=now() + wish.lifetime,
         created_by=who.account_id,
     )
+    await _send(house, tx, row, scope, code)
     tx.add(row)
     await tx.flush()
     await tx.refresh(row)
@@ -100,9 +109,19 @@ async def renew(house: House, tx: Tx, who: Principal, scope_id: UUID, invite_id:
         raise Conflict("invite_over", "This invite was used or withdrawn. Make a new one.")
     code = codes.make()
     row.code_hash, row.expires_at = _digest(house, code) or b"", now() + lifetime
+    await _send(house, tx, row, scope, code)
     await tx.flush()
     await record(tx, who, "organisations.invite_renewed", _target(row))
     return Made(shown(row), code, scope)
+
+
+async def _send(house: House, tx: Tx, row: InviteRow, scope: Scope, code: str) -> None:
+    """Mail the code to whom it is for, where mail is set up; otherwise whoever made it hands it over."""
+    if row.email is not None and mail.is_set_up(house.settings):
+        link = links.join_url(house.settings.base_url, code)
+        text = INVITATION.format(name=scope.name, link=link, moment=f"{row.expires_at:%Y-%m-%d %H:%M} UTC")
+        await mail.post(tx, mail.Mail(row.email, SUBJECT.format(name=scope.name), text))
+        row.sent_at = now()
 
 
 async def _own(tx: Tx, who: Principal, scope: Scope, invite_id: UUID) -> InviteRow:
