@@ -6,6 +6,7 @@ import { signOut, type User } from "@/kernel/auth";
 import { sayError } from "@/kernel/i18n";
 import { Badge, Button, Field, FormDialog, Time, toast } from "@/kernel/ui";
 import { Section, Sure } from "./parts";
+import { useSetup } from "./entering";
 import { askForVerification } from "./recovery";
 import { useChangeName, useExport, useLeaveHouse } from "./security";
 
@@ -60,9 +61,9 @@ function Line({ label, children }: { label: string; children: ReactNode }) {
   );
 }
 
-function Email({ user }: { user: User & { email_verified?: boolean } }) {
+function Email({ user }: { user: User }) {
   const { t } = useTranslation();
-  const verified = user.email_verified;
+  const canAsk = useSetup().data?.sends_mail === true;
   const ask = useMutation({
     mutationFn: askForVerification,
     onSuccess: () => toast(t("mine.verificationSent")),
@@ -71,8 +72,8 @@ function Email({ user }: { user: User & { email_verified?: boolean } }) {
   return (
     <Line label={t("auth.email")}>
       <span>{user.email}</span>
-      {verified === true && <Badge tone="good">{t("mine.verified")}</Badge>}
-      {verified === false && (
+      {user.email_verified && <Badge tone="good">{t("mine.verified")}</Badge>}
+      {!user.email_verified && canAsk && (
         <>
           <Badge>{t("mine.unverified")}</Badge>
           <Button busy={ask.isPending} onClick={() => ask.mutate(user.email)}>

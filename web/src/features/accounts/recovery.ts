@@ -1,22 +1,21 @@
-import { authorisedFetch } from "@/kernel/api/client";
-import { Problem } from "@/kernel/api/problem";
+import { api } from "@/kernel/api/client";
 
-async function send(method: string, path: string, payload: object): Promise<void> {
-  const response = await authorisedFetch(new Request(`${location.origin}/api/v1${path}`, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(payload) }));
-  if (!response.ok) throw await Problem.from(response);
+async function done(call: Promise<unknown>): Promise<void> {
+  await call;
 }
 
 /** Asks for a mail with which one can set a new password. It is not told whether there is such an account. */
-export const askForReset = (email: string) => send("POST", "/auth/password/forgot", { email });
+export const askForReset = (email: string) => done(api.POST("/api/v1/auth/password/forgot", { body: { email } }));
 
 /** Sets a new password with the token of such a mail; ends every sign-in of the account. */
-export const resetPassword = (token: string, password: string) => send("POST", "/auth/password/reset", { token, password });
+export const resetPassword = (token: string, password: string) => done(api.POST("/api/v1/auth/password/reset", { body: { token, password } }));
 
 /** Asks for another mail with which one confirms the address. It is not told whether there is such an account. */
-export const askForVerification = (email: string) => send("POST", "/auth/verify-email/request", { email });
+export const askForVerification = (email: string) => done(api.POST("/api/v1/auth/verify-email/request", { body: { email } }));
 
 /** Confirms an address with the token of such a mail. */
-export const verifyEmail = (token: string) => send("POST", "/auth/verify-email", { token });
+export const verifyEmail = (token: string) => done(api.POST("/api/v1/auth/verify-email", { body: { token } }));
 
 /** Changes one's own password; every other sign-in ends. An empty one is for those who had none. */
-export const changePassword = ({ current, next }: { current: string; next: string }) => send("PUT", "/users/me/password", { ...(current === "" ? {} : { current_password: current }), new_password: next });
+export const changePassword = ({ current, next }: { current: string; next: string }) =>
+  done(api.PUT("/api/v1/users/me/password", { body: { ...(current === "" ? {} : { current_password: current }), new_password: next } }));

@@ -124,6 +124,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/verify-email/request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For Verification
+         * @description Have another mail sent with a link that verifies the address. Nobody learns whether it has an account.
+         */
+        post: operations["ask_for_verification_api_v1_auth_verify_email_request_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/verify-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify Email
+         * @description Verify the address by the token of the mail.
+         */
+        post: operations["verify_email_api_v1_auth_verify_email_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password/forgot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forget Password
+         * @description Have a mail sent with a link to choose another password. Nobody learns whether there is an account.
+         */
+        post: operations["forget_password_api_v1_auth_password_forgot_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reset Password
+         * @description Choose another password by the token of the mail. Every sign-in of the account ends.
+         */
+        post: operations["reset_password_api_v1_auth_password_reset_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/invites": {
         parameters: {
             query?: never;
@@ -2110,6 +2190,14 @@ export interface components {
         };
         Email: string;
         /**
+         * EmailBody
+         * @description Whose letter is wanted; `language` is that of the screen, the account's own if it is left out.
+         */
+        EmailBody: {
+            email: components["schemas"]["Email"];
+            language?: components["schemas"]["Language"] | null;
+        };
+        /**
          * ErrorBody
          * @description Why a run failed.
          */
@@ -2294,14 +2382,6 @@ export interface components {
         LinkBegun: {
             /** Url */
             url: string;
-        };
-        /**
-         * LinkBody
-         * @description The provider to link an account of, and the page to come back to.
-         */
-        LinkBody: {
-            provider: components["schemas"]["madang__features__accounts__routes__oidc__Name"];
-            return_to?: components["schemas"]["madang__features__accounts__routes__oidc__Text"] | null;
         };
         /**
          * LoginBody
@@ -2969,6 +3049,15 @@ export interface components {
             expires_in_days?: number;
         };
         /**
+         * ResetBody
+         * @description The token of a letter's link, and the password that is wanted.
+         */
+        ResetBody: {
+            /** Token */
+            token: string;
+            password: components["schemas"]["Password"];
+        };
+        /**
          * RestoreBody
          * @description Who wants to stay after all.
          */
@@ -3190,6 +3279,16 @@ export interface components {
              * @default []
              */
             providers?: components["schemas"]["ProviderLabel"][];
+            /**
+             * Verification Required
+             * @default false
+             */
+            verification_required?: boolean;
+            /**
+             * Sends Mail
+             * @default false
+             */
+            sends_mail?: boolean;
         };
         /**
          * SignedIn
@@ -3374,6 +3473,8 @@ export interface components {
             created_at: string;
             /** Deletion At */
             deletion_at: string | null;
+            /** Email Verified */
+            email_verified: boolean;
         };
         /**
          * UserBody
@@ -3413,9 +3514,24 @@ export interface components {
             created_at: string;
         };
         madang__features__accounts__routes__oidc__Code: string;
+        /**
+         * LinkBody
+         * @description The provider to link an account of, and the page to come back to.
+         */
+        madang__features__accounts__routes__oidc__LinkBody: {
+            provider: components["schemas"]["madang__features__accounts__routes__oidc__Name"];
+            return_to?: components["schemas"]["madang__features__accounts__routes__oidc__Text"] | null;
+        };
         madang__features__accounts__routes__oidc__Name: string;
         madang__features__accounts__routes__oidc__Text: string;
         madang__features__accounts__routes__passkeys__Name: string;
+        /**
+         * LinkBody
+         * @description The token of a letter's link.
+         */
+        madang__features__accounts__routes__recovery__LinkBody: {
+            token: components["schemas"]["Token"];
+        };
         madang__features__accounts__routes__second_factors__Code: string;
         madang__features__accounts__routes__shared__Line__1: string;
         madang__features__accounts__routes__shared__Line__2: string;
@@ -3901,6 +4017,224 @@ export interface operations {
             };
             /** @description Too many requests */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    ask_for_verification_api_v1_auth_verify_email_request_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    verify_email_api_v1_auth_verify_email_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["madang__features__accounts__routes__recovery__LinkBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    forget_password_api_v1_auth_password_forgot_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    reset_password_api_v1_auth_password_reset_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6579,7 +6913,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LinkBody"];
+                "application/json": components["schemas"]["madang__features__accounts__routes__oidc__LinkBody"];
             };
         };
         responses: {
