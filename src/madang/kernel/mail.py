@@ -119,19 +119,8 @@ async def send(house: "House", mail: Mail) -> None:
     """
     import aiosmtplib  # noqa: PLC0415  # only workers send, and few houses do
 
-    server = server_of(house.settings)
     try:
-        message = written(mail, house.settings.mail_from)
-        await aiosmtplib.send(
-            message,
-            hostname=server.host,
-            port=server.port,
-            username=server.username,
-            password=server.password,
-            use_tls=server.tls == "always",
-            start_tls={"always": False, "required": True, "never": False}.get(server.tls),
-            timeout=SMTP_SECONDS,
-        )
+        await hand_in(house, mail)
     except aiosmtplib.SMTPRecipientsRefused as refused:
         if any(one.code not in PERMANENT for one in refused.recipients):
             raise
@@ -142,6 +131,23 @@ async def send(house: "House", mail: Mail) -> None:
         logger.warning("mail_refused", mail_id=str(mail.id), codes=[refused.code])
     except ValueError as error:
         logger.warning("mail_malformed", mail_id=str(mail.id), error=str(error))
+
+
+async def hand_in(house: "House", mail: Mail) -> None:
+    """Hand the mail to the server. Raises `aiosmtplib.SMTPException`, `OSError`, and `ValueError` for a bad one."""
+    import aiosmtplib  # noqa: PLC0415  # as in `send`
+
+    server = server_of(house.settings)
+    await aiosmtplib.send(
+        written(mail, house.settings.mail_from),
+        hostname=server.host,
+        port=server.port,
+        username=server.username,
+        password=server.password,
+        use_tls=server.tls == "always",
+        start_tls={"always": False, "required": True, "never": False}.get(server.tls),
+        timeout=SMTP_SECONDS,
+    )
 
 
 JOBS = (Job(SEND, send, max_attempts=12),)

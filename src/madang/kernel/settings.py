@@ -35,6 +35,13 @@ class Settings(BaseSettings):
         min_length=32,
         description="Signs tokens; at least 32 characters, the same in every process. `madang up` makes one.",
     )
+    old_secret_keys: tuple[SecretStr, ...] = Field(
+        default=(),
+        description=(
+            "Former values of `MADANG_SECRET_KEY`, the newest first, as a JSON list: what they signed stays good, and"
+            " nothing new is signed with them. `madang admin rotate-keys` keeps them for `madang up`."
+        ),
+    )
     data_dir: Path = Field(default=Path(".madang"), description="Where `madang up` keeps everything.")
     storage_url: str | None = Field(
         default=None,
@@ -78,6 +85,11 @@ class Settings(BaseSettings):
     def owner_url(self) -> str:
         """The URL that migrations use."""
         return (self.owner_database_url or self.database_url).get_secret_value()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret that signs, and after it the former ones, whose signatures are still good."""
+        return tuple(one.get_secret_value() for one in (self.secret_key, *self.old_secret_keys))
 
     @property
     def base_url(self) -> str:

@@ -3,11 +3,13 @@
 import asyncio
 import importlib.metadata
 import importlib.util
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from madang.kernel import keyring
 from madang.local.child import Child, ChildError, free_port
 from madang.local.postgres import PostgresServer
 from madang.local.running import publish
@@ -177,9 +179,16 @@ class Household:
             "MADANG_MODELS_DIR": str(self.settings.models_folder),
             "MADANG_HOST": self.settings.host,
             "MADANG_PORT": str(self.port),
-            "MADANG_SECRET_KEY": self.settings.secret_key or secret(data_dir, "secret-key"),
             "PYTHONUNBUFFERED": "1",
+            **self._secrets(data_dir),
         }
+
+    def _secrets(self, data_dir: Path) -> dict[str, str]:
+        """The secret that the operator gave, or the folder's own with those it had before."""
+        if self.settings.secret_key:
+            return {"MADANG_SECRET_KEY": self.settings.secret_key}
+        own = secret(data_dir, keyring.CURRENT)
+        return {"MADANG_SECRET_KEY": own, "MADANG_OLD_SECRET_KEYS": json.dumps(keyring.former(data_dir))}
 
 
 def newest_revisions() -> str:

@@ -82,7 +82,9 @@ def join(house: House) -> Join:
         await registration.create_supervisor(house, email, name, PASSWORD)
         if not supervisor:
             async with house.db.transaction() as tx:
-                statement = text('UPDATE "user".accounts SET is_supervisor = false WHERE email = :email')
+                statement = text(
+                    'UPDATE "user".accounts SET is_supervisor = false, email_verified_at = NULL WHERE email = :email'
+                )
                 await tx.execute(statement, {"email": email})
         signed = await signing_in.sign_in(house, email, PASSWORD, Device(email, "a test"))
         return Person(signed.account.id, email, signed.access_token, signed.refresh_token)

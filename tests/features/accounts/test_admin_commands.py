@@ -2,16 +2,21 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 
 from madang.features.accounts.cli import admin
+from madang.kernel import keyring
 from madang.kernel import settings as kernel_settings
 from madang.kernel.house import House
+from madang.local.secrets import secret
 from tests.features.accounts.conftest import PASSWORD, Join
 from tests.features.accounts.guarding import Protected, first_step
+from tests.mailbox import Mailbox, serving
 
 
 @pytest.fixture
@@ -106,3 +111,31 @@ def test_a_database_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     done = CliRunner().invoke(admin, ["invite"])
     assert done.exit_code == 1
     assert "database does not answer" in done.output
+
+
+def test_send_a_mail_to_see_whether_it_arrives(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Mailbox()) as box:
+        for url, code in ((box.url, 0), ("smtp://127.0.0.1:1", 1), (None, 1)):
+            settings = house.settings.model_copy(update={"smtp_url": SecretStr(url) if url else None})
+            monkeypatch.setattr(kernel_settings, "load", lambda settings=settings: settings)
+            done = CliRunner().invoke(admin, ["mail-test", "operator@example.org"])
+            assert done.exit_code == code, done.output
+    assert [mail["To"] for mail in box.mails] == ["operator@example.org"]
+
+
+def test_rotate_the_keys_of_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MADANG_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("MADANG_SECRET_KEY", raising=False)
+    nothing = CliRunner().invoke(admin, ["rotate-keys"])
+    assert (nothing.exit_code, "MADANG_OLD_SECRET_KEYS" in nothing.output) == (1, True)
+    known = [secret(tmp_path, keyring.CURRENT)]
+    for count in (1, 2):
+        done = CliRunner().invoke(admin, ["rotate-keys", "--json"])
+        assert json.loads(done.output) == {"former_secrets": count}
+        assert keyring.former(tmp_path) == known
+        known.insert(0, secret(tmp_path, keyring.CURRENT))
+    assert len(set(known)) == 3
+    monkeypatch.setenv("MADANG_SECRET_KEY", "a secret that the operator gave, which the folder's does not replace")
+    assert CliRunner().invoke(admin, ["rotate-keys"]).exit_code == 1
+    assert secret(tmp_path, keyring.CURRENT) == known[0]
+    assert (tmp_path / "secrets" / keyring.FORMER).stat().st_mode & 0o077 == 0

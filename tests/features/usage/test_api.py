@@ -190,6 +190,8 @@ async def test_budgets_are_set_by_admins_seen_by_managers_and_felt_by_all(
 async def test_budgets_of_accounts_and_of_the_platform_are_the_supervisors(
     house: House, ledger: Ledger, api: httpx.AsyncClient
 ):
+    async with house.db.transaction() as tx:
+        await tx.execute(text("DELETE FROM partner.budgets WHERE subject_kind = 'platform'"))
     somebody, other = await person(house), await person(house)
     boss = as_(await person(house, supervisor=True), supervisor=True)
     wish: dict[str, Any] = {"subject_kind": "account", "subject_id": str(somebody), "unit": "tokens", "window": "total"}

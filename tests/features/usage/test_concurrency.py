@@ -133,6 +133,13 @@ async def _agree(house: House, budgets: Sequence[UUID]) -> None:
         assert windows == calls
 
 
+async def _gap(house: House, budget: UUID) -> int:
+    """What a budget's windows hold beyond its calls: rows that other tests plant are in no window of the platform's."""
+    async with house.db.transaction() as tx:
+        _, windows, calls = (await tx.execute(_TOTALS, {"ids": [budget]})).one()
+    return int(windows - calls)
+
+
 async def _meddle(house: House, ledger: Ledger, turn: random.Random, accounts: Sequence[UUID]) -> None:
     """Make and delete budgets of the accounts."""
     for _ in range(15):
@@ -148,7 +155,9 @@ async def test_chains_that_overlap_crosswise_never_lock_each_other_out(house: Ho
     schools = [await ledger.scope() for _ in range(3)]
     classes = {school: [await ledger.scope(school) for _ in range(2)] for school in schools}
     accounts = [new_id() for _ in range(4)]
-    budgets = [await ledger.budget("platform", NOBODY, 10**15, unit="tokens")]
+    platform = await ledger.budget("platform", NOBODY, 10**15, unit="tokens")
+    gap = await _gap(house, platform)
+    budgets: list[UUID] = []
     wanted = [("account", one, ()) for one in accounts]
     wanted += [("scope", one, (one,)) for one in schools]
     wanted += [("scope", one, (school, one)) for school in schools for one in classes[school]]
@@ -169,9 +178,10 @@ async def test_chains_that_overlap_crosswise_never_lock_each_other_out(house: Ho
         for _ in range(300):
             work.create_task(one())
     await booked(house)
-    for budget in budgets:
+    for budget in (platform, *budgets):
         assert (await ledger.windows(budget))[1] == 0
     await _agree(house, budgets)
+    assert await _gap(house, platform) == gap
     async with house.db.transaction() as tx:
         deadlocks = await tx.scalar(text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
     assert deadlocks == 0

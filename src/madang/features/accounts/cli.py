@@ -1,6 +1,7 @@
 """`madang admin`: what only whoever runs the server may do."""
 
 import json
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -156,6 +157,43 @@ def restore(email: str, *, as_json: bool) -> None:
     from madang.features.accounts.service import leaving
 
     _say_account(in_house(lambda house: leaving.restore_by_operator(house, email)), "stays.", as_json=as_json)
+
+
+@admin.command("rotate-keys")
+@as_json
+def rotate_keys(*, as_json: bool) -> None:
+    """Make a new signing secret for `madang up`; nobody is signed out."""
+    from madang.kernel import keyring
+
+    folder = Path(os.environ.get("MADANG_DATA_DIR") or ".madang")
+    given = os.environ.get("MADANG_SECRET_KEY")
+    if given not in (None, keyring.current(folder)) or keyring.current(folder) is None:
+        detail = "The secret is not one that `madang up` keeps: give MADANG_SECRET_KEY a new value, put the old one at"
+        raise click.ClickException(f"{detail} the front of the JSON list MADANG_OLD_SECRET_KEYS, and restart.")
+    former = keyring.rotate(folder)
+    news = "The next start of `madang up` signs with a new secret; what the former ones signed stays good."
+    click.echo(json.dumps({"former_secrets": former}) if as_json else news)
+
+
+@admin.command("mail-test")
+@click.argument("email")
+def mail_test(email: str) -> None:
+    """Send a mail to this address, to see whether the mail server takes it."""
+    in_house(lambda house: _mail_test(house, email))
+    click.echo(f"The mail server took it. Look into the inbox of {email}, and into its spam.")
+
+
+async def _mail_test(house: "House", email: str) -> None:
+    from aiosmtplib import SMTPException
+
+    from madang.features.accounts.service import letters
+    from madang.kernel import mail
+    from madang.kernel.clock import now
+
+    try:
+        await mail.hand_in(house, letters.written("test", email, "en", house.settings.base_url, now()))
+    except (SMTPException, OSError, ValueError) as error:
+        raise click.ClickException(f"The mail server did not take it: {error}") from error
 
 
 def _ask() -> str:

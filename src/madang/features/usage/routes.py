@@ -14,7 +14,7 @@ from madang.features.usage.queries import GroupBy
 from madang.features.usage.service import budgets as service
 from madang.features.usage.service.spending import Group, spending, this_month
 from madang.kernel.errors import Invalid
-from madang.kernel.http import HouseDep, Page, ReadTx, Strict, Who, Whole, WriteTx, problems
+from madang.kernel.http import NUMBER, HouseDep, Page, ReadTx, Strict, Who, WriteTx, problems
 
 usage = APIRouter(prefix="/usage", tags=["usage"])
 budgets = APIRouter(prefix="/budgets", tags=["usage"])
@@ -23,7 +23,7 @@ ROUTERS = (usage, budgets, mine)
 
 SCALE = 1_000_000_000
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-Amount = Annotated[Whole, Field(ge=0, le=MOST_AMOUNT)]
+Amount = Annotated[int, Field(ge=0, le=MOST_AMOUNT), NUMBER]
 By = Annotated[GroupBy, Query(description="What to add up by.")]
 
 

@@ -33,7 +33,7 @@ class ResetBody(Strict):
     password: Password
 
 
-@router.post("/verify-email/request", status_code=202, responses=problems(429))
+@router.post("/verify-email/request", status_code=202, responses=problems(409, 429))
 async def ask_for_verification(house: HouseDep, request: Request, body: EmailBody) -> None:
     """Have another mail sent with a link that verifies the address. Nobody learns whether it has an account."""
     await recovery.ask_for(house, "verification", body.email, device_of(request), body.language)
@@ -45,7 +45,7 @@ async def verify_email(house: HouseDep, body: LinkBody) -> None:
     await recovery.verify(house, body.token)
 
 
-@router.post("/password/forgot", status_code=202, responses=problems(429))
+@router.post("/password/forgot", status_code=202, responses=problems(409, 429))
 async def forget_password(house: HouseDep, request: Request, body: EmailBody) -> None:
     """Have a mail sent with a link to choose another password. Nobody learns whether there is an account."""
     await recovery.ask_for(house, "password_reset", body.email, device_of(request), body.language)

@@ -44,7 +44,7 @@ class Challenge:
 def issue(house: House, purpose: Purpose, account_id: UUID = NOBODY, bound_to: str = "") -> Challenge:
     """A new challenge for an account, which dies as soon as `bound_to`, such as its password's hash, is another."""
     head = secrets.token_bytes(16) + account_id.bytes + int((now() + LIFETIME).timestamp()).to_bytes(4)
-    return Challenge(head + _mac(house, purpose, head, bound_to), account_id)
+    return Challenge(head + _macs(house, purpose, head, bound_to)[0], account_id)
 
 
 def written(challenge: Challenge) -> str:
@@ -64,7 +64,8 @@ def read(text: str) -> Challenge:
 def require_good(house: House, challenge: Challenge, purpose: Purpose, bound_to: str = "") -> None:
     """Whether this house gave the challenge out, for this purpose, not long ago; raises `Unauthorized`."""
     expires = int.from_bytes(challenge.raw[32:36])
-    genuine = hmac.compare_digest(challenge.raw[36:], _mac(house, purpose, challenge.raw[:36], bound_to))
+    head, mac = challenge.raw[:36], challenge.raw[36:]
+    genuine = any(hmac.compare_digest(mac, one) for one in _macs(house, purpose, head, bound_to))
     if not genuine or expires < now().timestamp():
         raise invalid()
 
@@ -92,9 +93,11 @@ def _key(house: House, what: str, challenge: Challenge) -> str:
     return f"{house.settings.key_prefix}:challenge:{what}:{hashlib.sha256(challenge.raw).hexdigest()[:32]}"
 
 
-def _mac(house: House, purpose: Purpose, head: bytes, bound_to: str) -> bytes:
-    key = tokens.expand(house.settings.secret_key.get_secret_value(), b"challenge/" + purpose.encode())
-    return hmac.digest(key, head + hashlib.sha256(bound_to.encode()).digest(), "sha256")
+def _macs(house: House, purpose: Purpose, head: bytes, bound_to: str) -> list[bytes]:
+    """By the key that signs, and by those that did before."""
+    signed = head + hashlib.sha256(bound_to.encode()).digest()
+    keys = [tokens.expand(secret, b"challenge/" + purpose.encode()) for secret in house.settings.secrets]
+    return [hmac.digest(key, signed, "sha256") for key in keys]
 
 
 def invalid() -> Unauthorized:

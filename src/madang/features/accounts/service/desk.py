@@ -56,7 +56,7 @@ class Desk:
 
     def __init__(self, house: House) -> None:
         chosen = settings.load()
-        self.keys = tokens.derive_keys(house.settings.secret_key.get_secret_value())
+        self.keys = tokens.derive_keys(*house.settings.secrets)
         self.hashing = Hashing(
             chosen.password_hash_memory_kib, chosen.password_hash_rounds, chosen.password_hash_threads
         )

@@ -123,7 +123,7 @@ def _unseal(house: House, sealed: str) -> Flow | None:
 
 
 def _key(house: House) -> bytes:
-    return tokens.expand(house.settings.secret_key.get_secret_value(), b"oidc-flow")
+    return tokens.expand(house.settings.secrets[0], b"oidc-flow")
 
 
 def _text(raw: bytes) -> str:

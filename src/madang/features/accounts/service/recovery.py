@@ -24,7 +24,7 @@ from madang.kernel import mail
 from madang.kernel.audit import Target, record
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
-from madang.kernel.errors import Forbidden, Invalid, TooMany
+from madang.kernel.errors import Conflict, Forbidden, Invalid, TooMany
 from madang.kernel.house import House
 
 LIFETIMES: dict[str, timedelta] = {"verification": timedelta(days=3), "password_reset": timedelta(hours=1)}
@@ -54,10 +54,11 @@ def permit_verified(house: House, row: AccountRow) -> None:
 async def ask_for(house: House, kind: letters.Letter, email: str, device: Device, language: Language | None) -> None:
     """Have a letter written to the address if it has an account that it is for.
 
-    Raises `Unavailable` (mail_not_set_up), `Invalid` for what is no address, and `TooMany` for who asks too often. An
+    Raises `Conflict` (mail_not_set_up), `Invalid` for what is no address, and `TooMany` for who asks too often. An
     address that has had its letters for this hour gets no more, and nobody is told.
     """
-    mail.server_of(house.settings)
+    if not mail.is_set_up(house.settings):
+        raise Conflict("mail_not_set_up", "This server sends no mail. Ask the person who runs it.")
     address = normal_email(email)
     await throttle.count(house, [throttle.Counter(f"letters from {device.address}", ASKED_AN_HOUR, 3600)])
     try:
@@ -139,7 +140,7 @@ class _Link:
 
 def _token(house: House, kind: str, row: AccountRow) -> str:
     expires = int((now() + LIFETIMES[kind]).timestamp())
-    packed = _LINK.pack(row.id.bytes, expires, _mac(house, kind, row, expires))
+    packed = _LINK.pack(row.id.bytes, expires, _macs(house, kind, row, expires)[0])
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
@@ -158,16 +159,16 @@ async def _row_of(house: House, tx: Tx, kind: str, link: _Link) -> AccountRow:
     row = await tx.scalar(query.where(AccountRow.disabled_at.is_(None)).with_for_update())
     if row is None or link.expires < now().timestamp() or not _concerns(kind, row):
         raise _void()
-    if not hmac.compare_digest(link.mac, _mac(house, kind, row, link.expires)):
+    if not any(hmac.compare_digest(link.mac, one) for one in _macs(house, kind, row, link.expires)):
         raise _void()
     return row
 
 
-def _mac(house: House, kind: str, row: AccountRow, expires: int) -> bytes:
-    """Over all that makes the link void when it changes."""
+def _macs(house: House, kind: str, row: AccountRow, expires: int) -> list[bytes]:
+    """Over all that makes the link void when it changes, by the key that signs and by those that did before."""
     state = "\0".join((str(row.id), str(expires), row.email, row.password_hash if kind == "password_reset" else ""))
-    key = tokens.expand(house.settings.secret_key.get_secret_value(), b"letter/" + kind.encode())
-    return hmac.digest(key, state.encode(), "sha256")
+    keys = [tokens.expand(secret, b"letter/" + kind.encode()) for secret in house.settings.secrets]
+    return [hmac.digest(key, state.encode(), "sha256") for key in keys]
 
 
 def _void() -> Invalid:

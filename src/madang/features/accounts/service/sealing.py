@@ -1,6 +1,7 @@
 """Secrets that must be read again, kept so that the database alone yields none of them."""
 
 import os
+from contextlib import suppress
 from uuid import UUID
 
 from madang.features.accounts.service import tokens
@@ -14,19 +15,20 @@ def seal(house: House, secret: bytes, owner: UUID) -> bytes:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  # only the api needs it
 
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(_key(house)).encrypt(nonce, secret, owner.bytes)
+    return nonce + AESGCM(_keys(house)[0]).encrypt(nonce, secret, owner.bytes)
 
 
 def unseal(house: House, sealed: bytes, owner: UUID) -> bytes | None:
-    """The secret, or None when it was sealed under another `MADANG_SECRET_KEY` or for somebody else."""
+    """The secret, or None when it was sealed under no key that the house knows or for somebody else."""
     from cryptography.exceptions import InvalidTag  # noqa: PLC0415  # only the api needs it
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  # the same
 
-    try:
-        return AESGCM(_key(house)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.bytes)
-    except (InvalidTag, ValueError):
-        return None
+    for key in _keys(house):
+        with suppress(InvalidTag, ValueError):
+            return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.bytes)
+    return None
 
 
-def _key(house: House) -> bytes:
-    return tokens.expand(house.settings.secret_key.get_secret_value(), b"sealing")
+def _keys(house: House) -> list[bytes]:
+    """The key that seals, and those that did before."""
+    return [tokens.expand(secret, b"sealing") for secret in house.settings.secrets]

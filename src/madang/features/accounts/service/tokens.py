@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-import jwt
-
 from madang.kernel.clock import now
 from madang.kernel.errors import Unauthorized
 
@@ -28,20 +26,22 @@ _REFRESH = struct.Struct(">16sI32s")
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The derived keys; `kid` names the access key in the tokens it signed."""
+    """The derived keys; `kid` names the access key in the tokens it signed. What the `former` ones signed is good."""
 
     access: bytes
     refresh: bytes
     kid: str
+    former: "tuple[Keys, ...]" = ()
 
 
-def derive_keys(secret: str) -> Keys:
-    """One key for each purpose from the house's secret."""
+def derive_keys(secret: str, *former: str) -> Keys:
+    """One key for each purpose from the house's secret, and from those that it had before."""
     access = expand(secret, b"access-token")
     return Keys(
         access=access,
         refresh=expand(secret, b"refresh-token"),
         kid=hashlib.sha256(b"kid" + access).hexdigest()[:12],
+        former=tuple(derive_keys(one) for one in former),
     )
 
 
@@ -61,6 +61,8 @@ class AccessClaims:
 
 def make_access_token(keys: Keys, claims: AccessClaims, lifetime: timedelta) -> str:
     """A signed token that is good for `lifetime` from now."""
+    import jwt  # noqa: PLC0415  # as in `read_access_token`
+
     moment = now()
     payload = {
         "iss": ISSUER,
@@ -77,12 +79,16 @@ def make_access_token(keys: Keys, claims: AccessClaims, lifetime: timedelta) -> 
 
 def read_access_token(keys: Keys, token: str) -> AccessClaims:
     """The claims of a token that this house signed and that is still good; raises `Unauthorized` otherwise."""
+    import jwt  # noqa: PLC0415  # 8 MB, which only the api needs
+
     try:
-        if jwt.get_unverified_header(token).get("kid") != keys.kid:
+        kid = jwt.get_unverified_header(token).get("kid")
+        signer = next((one for one in (keys, *keys.former) if one.kid == kid), None)
+        if signer is None:
             raise _not_ours()
         payload = jwt.decode(  # pyright: ignore[reportUnknownMemberType]  # typed only with the package for RSA keys
             token,
-            keys.access,
+            signer.access,
             [ALGORITHM],
             audience=AUDIENCE,
             issuer=ISSUER,
@@ -130,7 +136,8 @@ def read_refresh_token(token: str) -> RefreshToken:
 
 def is_genuine(keys: Keys, token: RefreshToken, salt: bytes) -> bool:
     """Whether this house made the token, for whichever generation."""
-    return hmac.compare_digest(token.mac, _mac(keys, token.login_id, token.generation, salt))
+    macs = [_mac(one, token.login_id, token.generation, salt) for one in (keys, *keys.former)]
+    return any(hmac.compare_digest(token.mac, mac) for mac in macs)
 
 
 def _mac(keys: Keys, login_id: UUID, generation: int, salt: bytes) -> bytes:

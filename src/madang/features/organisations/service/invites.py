@@ -53,8 +53,14 @@ class Made:
     scope: Scope
 
 
-def _digest(house: House, code: str) -> bytes | None:
-    return codes.digest(house.settings.secret_key.get_secret_value(), code)
+def _digest(house: House, code: str) -> bytes:
+    """How a code that the house made is known from now on."""
+    return _digests(house, code)[0]
+
+
+def _digests(house: House, code: str) -> list[bytes]:
+    """How a typed code may be known, under the house's present secret and its former ones; none when it is no code."""
+    return [found for secret in house.settings.secrets if (found := codes.digest(secret, code)) is not None]
 
 
 async def create(house: House, tx: Tx, who: Principal, scope_id: UUID, wish: Wish) -> Made:
@@ -108,7 +114,7 @@ async def renew(house: House, tx: Tx, who: Principal, scope_id: UUID, invite_id:
     if row.revoked_at is not None or row.used_count >= row.max_uses:
         raise Conflict("invite_over", "This invite was used or withdrawn. Make a new one.")
     code = codes.make()
-    row.code_hash, row.expires_at = _digest(house, code) or b"", now() + lifetime
+    row.code_hash, row.expires_at = _digest(house, code), now() + lifetime
     await _send(house, tx, row, scope, code)
     await tx.flush()
     await record(tx, who, "organisations.invite_renewed", _target(row))
@@ -223,9 +229,9 @@ async def redeem(house: House, tx: Tx, account: Account, code: str) -> UUID:
 
 async def _find(house: House, tx: Tx, code: str) -> tuple[InviteRow, ScopeRow]:
     """The invite of a code and its scope; raises `NotFound` when there is none, or the scope was deleted."""
-    digest = _digest(house, code)
+    digests = _digests(house, code)
     query = select(InviteRow, ScopeRow).join(ScopeRow, ScopeRow.id == InviteRow.scope_id)
-    found = (await tx.execute(query.where(InviteRow.code_hash == digest))).one_or_none() if digest else None
+    found = (await tx.execute(query.where(InviteRow.code_hash.in_(digests)))).one_or_none()
     if found is None or await tx.scalar(select(func.partner.state_of(found[0].path))) == "deleted":
         raise unknown()
     return found[0], found[1]
