@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 import uvicorn
 
@@ -120,6 +121,18 @@ def live(house_settings: Settings) -> Iterator[Live]:
         assert running.server is not None
         running.server.should_exit = True
         thread.join(PATIENCE_SECONDS)
+
+
+@pytest.fixture(autouse=True)
+def no_budget_for_all(house_settings: Settings) -> Iterator[None]:
+    """Whoever tries the api as a supervisor may set a limit of nothing for everybody; it goes with the test."""
+    owner = house_settings.owner_database_url
+    assert owner is not None
+    with psycopg.connect(owner.get_secret_value(), autocommit=True) as connection:
+        statement = "DELETE FROM partner.budgets WHERE subject_kind = 'platform'"
+        connection.execute(statement)
+        yield
+        connection.execute(statement)
 
 
 @pytest.fixture
