@@ -15,7 +15,13 @@ TOKENS = 40
 MODEL = f"openai/bench?tokens={TOKENS}&rate=40"
 WHOLE = "".join(f"tok{i} " for i in range(TOKENS))
 ASKERS = 8
-SETTINGS = {"MADANG_RUN_LEASE_SECONDS": "1.5", "MADANG_RUN_HEARTBEAT_SECONDS": "0.5", "MADANG_RUN_MAX_ATTEMPTS": "50"}
+SETTINGS = {
+    "MADANG_RUN_LEASE_SECONDS": "1.5",
+    "MADANG_RUN_HEARTBEAT_SECONDS": "0.5",
+    "MADANG_RUN_MAX_ATTEMPTS": "50",
+    "MADANG_REQUESTS_PER_MINUTE": "0",
+    "MADANG_QUESTIONS_PER_MINUTE": "0",
+}
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ Facts and jobs that are announced in a transaction are rows of the same transact
 after it, so a crash can lose neither the change nor its consequences.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from madang.kernel.auth import Principal
 from madang.kernel.ids import new_id
@@ -48,7 +49,8 @@ HOUSE = "house"
 SCOPE = text("SELECT set_config('madang.account', :account, true)")
 """Sets the row-level scope for the rest of the transaction."""
 
-PLAIN_SCOPE = text("SELECT set_config('madang.account', :account, true), set_config('madang.plain', 'yes', true)")
+_BEGIN = "BEGIN; SELECT set_config('madang.account', '{account}', true)"
+_BEGIN_PLAIN = _BEGIN + ", set_config('madang.plain', 'yes', true)"
 """The same for an API key without its supervisor's powers: the database then knows no supervisor either."""
 
 
@@ -178,14 +180,23 @@ class Database:
 
         Commits when the block ends, rolls back when it raises.
         """
-        async with Tx(self.engine, expire_on_commit=False) as tx:
-            tx.deliveries = []
-            scope = PLAIN_SCOPE if who and who.key_id and not who.is_supervisor else SCOPE
-            await tx.execute(scope, {"account": HOUSE if who is None else str(who.account_id)})
+        tx = Tx(self.engine, expire_on_commit=False)
+        tx.deliveries = []
+        try:
+            await tx.run_sync(_begin, who)
             yield tx
             await tx.commit()
+        finally:
+            if tx.in_transaction():
+                await asyncio.shield(tx.close())
         if tx.deliveries:
             self._deliver(tx.deliveries)
+
+
+def _begin(session: Session, who: Principal | None) -> None:
+    """Begin and set the scope in one round trip."""
+    begin = _BEGIN_PLAIN if who and who.key_id and not who.is_supervisor else _BEGIN
+    session.connection().exec_driver_sql(begin.format(account=HOUSE if who is None else who.account_id))
 
 
 async def act_as_house(tx: Tx) -> None:
@@ -206,6 +217,9 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
 
     The connection used last is used next, so that few stay busy and keep their prepared statements. There is no
     overflow: transactions are short, and waiting for one is cheaper than signing in to PostgreSQL.
+
+    The driver begins nothing by itself (that is what AUTOCOMMIT means): `Database.transaction` begins and sets the
+    scope in one round trip, and there is no other way in.
     """
     return create_async_engine(
         make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg"),
@@ -214,6 +228,7 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
             "application_name": f"madang-{process}",
             "connect_timeout": 5,
         },
+        isolation_level="AUTOCOMMIT",
         pool_size=settings.database_pool,
         max_overflow=0,
         pool_use_lifo=True,

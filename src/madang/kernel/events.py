@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import delete
+from sqlalchemy import bindparam, delete
 
 from madang.kernel.db import OUTBOX, Delivery, Tx
 
 if TYPE_CHECKING:
     from madang.kernel.house import House
+
+
+_STRIKE = delete(OUTBOX).where(OUTBOX.c.id == bindparam("delivery")).returning(OUTBOX.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Reactions:
     async def tell(self, house: "House", delivery: Delivery) -> None:
         """Run every reaction to the delivery; does nothing when it was struck off before."""
         async with house.db.transaction() as tx:
-            struck = await tx.execute(delete(OUTBOX).where(OUTBOX.c.id == delivery.id).returning(OUTBOX.c.id))
+            struck = await tx.execute(_STRIKE, {"delivery": delivery.id})
             if struck.first() is None:
                 return
             for reaction in self._by_name[delivery.name]:

@@ -155,8 +155,8 @@ def problem_response(problem: Problem, *, errors: list[dict[str, object]] | None
     return JSONResponse(msgspec.to_builtins(body), status, headers, media_type=PROBLEM)
 
 
-def get_house(request: Request) -> House:
-    """The house of this process."""
+async def get_house(request: Request) -> House:
+    """The house of this process; a plain function would cost every request a thread's turn."""
     house: House = request.app.state.house
     return house
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -87,9 +87,13 @@ def _ended(task: asyncio.Task[Any]) -> None:
         logger.error("task_failed", task=task.get_name(), exc_info=error)
 
 
+STRIKE = delete(OUTBOX).where(OUTBOX.c.id == bindparam("delivery"))
+"""Strikes a delivery off the outbox."""
+
+
 async def accept(tx: Tx, delivery: Delivery) -> None:
     """Strike the delivery off with this transaction: from its commit on, the caller answers for the work."""
-    await tx.execute(OUTBOX.delete().where(OUTBOX.c.id == delivery.id))
+    await tx.execute(STRIKE, {"delivery": delivery.id})
 
 
 def in_seconds(seconds: float) -> ColumnElement[Any]:

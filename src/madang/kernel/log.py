@@ -7,7 +7,10 @@ import logging
 import sys
 from typing import Literal
 
-import structlog
+from madang.kernel.without import without
+
+with without("rich"):  # a developer's tool, 4 MB a process: no trace is drawn here
+    import structlog
 
 get_logger = structlog.stdlib.get_logger
 bind = structlog.contextvars.bound_contextvars

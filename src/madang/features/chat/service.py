@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from madang.features.agents.public import agent_of
 from madang.features.chat.access import own_question, own_session, payer_of
@@ -263,17 +263,29 @@ async def _touch(tx: Tx, session_id: UUID, run_id: UUID, title: str | None) -> N
     await tx.execute(update(ChatSession).where(ChatSession.id == session_id).values(changed))
 
 
+_FREE = (
+    update(SESSIONS)
+    .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.active_run_id == bindparam("run"))
+    .values(active_run_id=None, updated_at=func.now())
+)
+_FILL = (
+    update(MESSAGES)
+    .where(MESSAGES.c.id == bindparam("answer"), MESSAGES.c.run_id == bindparam("run"))
+    .where(MESSAGES.c.status == "streaming")
+    .values(**{name: bindparam(f"new_{name}") for name in ("status", "text", "citations", "error", "usage")})
+)
+
+
 async def take_answer(tx: Tx, ended: RunEnded) -> None:
     """Store what a run of ours said as its message, and free its session. Doing it twice changes nothing."""
     answer_id, session_id = (ended.labels.get(name) for name in ("answer_id", "session_id"))
     result = (await results(tx, [ended.run_id])).get(ended.run_id)
     if answer_id is None or session_id is None or result is None:
         return
-    answer = (MESSAGES.c.id == UUID(answer_id), MESSAGES.c.run_id == ended.run_id, MESSAGES.c.status == "streaming")
-    session = (SESSIONS.c.id == UUID(session_id), SESSIONS.c.active_run_id == ended.run_id)
     # The session before its messages, as everywhere: a retry that comes just now would otherwise lock them crosswise.
-    await tx.execute(update(SESSIONS).where(*session).values(active_run_id=None, updated_at=func.now()))
-    await tx.execute(update(MESSAGES).where(*answer).values(**answer_of(result)))
+    await tx.execute(_FREE, {"session": UUID(session_id), "run": ended.run_id})
+    filled = {f"new_{name}": value for name, value in answer_of(result).items()}
+    await tx.execute(_FILL, {"answer": UUID(answer_id), "run": ended.run_id, **filled})
 
 
 def answer_of(result: RunResult) -> dict[str, object]:

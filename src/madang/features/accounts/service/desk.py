@@ -52,7 +52,7 @@ class Remembered[K]:
 
 
 class Desk:
-    """State of one process. A sign-in or a key that ended elsewhere is noticed after `REMEMBERED_SECONDS`."""
+    """State of one process. What ended elsewhere, or expired, is noticed after `REMEMBERED_SECONDS`."""
 
     def __init__(self, house: House) -> None:
         chosen = settings.load()
@@ -60,13 +60,13 @@ class Desk:
         self.hashing = Hashing(
             chosen.password_hash_memory_kib, chosen.password_hash_rounds, chosen.password_hash_threads
         )
-        self.logins: Remembered[UUID] = Remembered()
+        self.logins: Remembered[str] = Remembered()
         self.api_keys: Remembered[bytes] = Remembered()
         self._notes: set[asyncio.Task[None]] = set()
 
     def forget(self, login_id: UUID) -> None:
         """Ask the database at the sign-in's next request."""
-        self.logins.forget(login_id)
+        self.logins.forget_where(lambda who: who.login_id == login_id)
 
     def forget_account(self, account_id: UUID) -> None:
         """Ask the database about every sign-in and key of the account."""
@@ -103,13 +103,13 @@ async def authenticate(house: House, bearer: str) -> Principal:
     desk = await house.resource(open_desk)
     if bearer.startswith(keys.PREFIX):
         return await _authenticate_key(house, desk, bearer)
-    claims = tokens.read_access_token(desk.keys, bearer)
-    who = desk.logins.get(claims.login_id)
+    who = desk.logins.get(bearer)
     if who is None:
+        claims = tokens.read_access_token(desk.keys, bearer)
         who = await _standing(house, claims)
-        desk.logins.keep(claims.login_id, who)
-    if who.account_id != claims.account_id:
-        raise Unauthorized("token_invalid", "The access token is not one of this server's. Sign in again.")
+        if who.account_id != claims.account_id:
+            raise Unauthorized("token_invalid", "The access token is not one of this server's. Sign in again.")
+        desk.logins.keep(bearer, who)
     return who
 
 

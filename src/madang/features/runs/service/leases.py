@@ -29,7 +29,7 @@ from madang.features.runs.tables import RUNS, Run
 from madang.kernel import log
 from madang.kernel.db import Delivery
 from madang.kernel.house import House
-from madang.kernel.jobs import accept, in_seconds, spawn
+from madang.kernel.jobs import STRIKE, in_seconds, spawn
 
 logger = log.get_logger(__name__)
 
@@ -76,8 +76,8 @@ def _claim(*conditions: ColumnElement[bool]) -> ReturningUpdate[Any]:
 
 @cache
 def _take() -> ReturningUpdate[Any]:
-    """Claims a run that is free."""
-    return _claim(or_(RUNS.c.status == "queued", silent()))
+    """Claims a run that is free, and in the same statement strikes the delivery off, whoever has the run."""
+    return _claim(or_(RUNS.c.status == "queued", silent())).add_cte(STRIKE.cte("struck"))
 
 
 @cache
@@ -122,8 +122,8 @@ class Hands:
     async def take(self, run_id: UUID, delivery: Delivery) -> Hand | None:
         """Claim the run, and answer for it from now on; None when it is another's, stopped or over."""
         async with self.house.db.transaction() as tx:
-            taken = (await tx.execute(_take(), {"run": run_id, "owner": self.owner})).first()
-            await accept(tx, delivery)
+            mine = {"run": run_id, "owner": self.owner, "delivery": delivery.id}
+            taken = (await tx.execute(_take(), mine)).first()
         return self._hold(taken)
 
     async def retake(self, hand: Hand) -> Hand | None:
