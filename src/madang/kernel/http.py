@@ -1,4 +1,4 @@
-"""The api's frame: the application, the way from errors to responses, and the id that follows a request.
+"""The api's frame: the application, what its routes ask for, and the id that follows a request.
 
 Routes take `who: Who`, `house: HouseDep`, `tx: ReadTx` or `tx: WriteTx` as parameters. A transaction is committed
 before the response is sent (function scope), so an answer never promises what is not stored.
@@ -8,23 +8,14 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from logging import DEBUG, INFO
-from typing import Annotated, Any, cast
+from typing import Annotated
 from uuid import UUID, uuid4
 
-import msgspec
 from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
-from redis.exceptions import ConnectionError as ValkeyConnectionError
-from redis.exceptions import TimeoutError as ValkeyTimeoutError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from starlette.exceptions import HTTPException as StarletteHTTPException  # noqa: TID251  # translated, never raised
-from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from madang import __version__
@@ -32,14 +23,14 @@ from madang.kernel import log
 from madang.kernel.audit import ORIGIN, Origin
 from madang.kernel.auth import AUTHENTICATOR, LIMITER, Principal, is_beyond_keys, permission, permit_key
 from madang.kernel.db import Tx
-from madang.kernel.errors import BadRequest, Problem, Unauthorized, Unavailable
+from madang.kernel.errors import BadRequest, Unauthorized
 from madang.kernel.house import House
 from madang.kernel.module import Module
+from madang.kernel.problems import describe_errors, handle_errors, problem_response, unexpected
 from madang.kernel.telemetry import count_request
 
 logger = log.get_logger(__name__)
 
-PROBLEM = "application/problem+json"
 LONGEST_REQUEST_ID = 128
 SMALL_BODY_BYTES = 1 << 20
 READING = frozenset({"GET", "HEAD"})
@@ -47,27 +38,6 @@ ADDED = "madang.headers"
 """Where a request's scope keeps headers that its response will have."""
 WATCHERS = ("/health", "/metrics")
 """Asked again and again by machines; their requests are logged only in detail."""
-
-
-class FieldError(BaseModel):
-    """One value of the request that is not acceptable. `at` is the path to it, such as ["body", "email"]."""
-
-    at: list[str | int]
-    message: str
-
-
-class ProblemDocument(BaseModel):
-    """An error, as RFC 9457 writes it; `code` is stable and meant for programs."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    code: str
-    request_id: str | None = None
-    errors: list[FieldError] | None = None
 
 
 class Page[T](BaseModel):
@@ -105,54 +75,6 @@ def _written_moment(value: object) -> object:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_moment)]
 """A moment as RFC 3339 writes it; a bare number is none."""
-
-_TITLES = {
-    400: "Bad request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not found",
-    405: "Method not allowed",
-    409: "Conflict",
-    413: "Content too large",
-    415: "Unsupported media type",
-    422: "Unprocessable content",
-    429: "Too many requests",
-    500: "Internal server error",
-    502: "Bad gateway",
-    503: "Service unavailable",
-    504: "Gateway timeout",
-}
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that can answer with these problems; 422 and 503 come with every route."""
-    return {
-        status: {
-            "description": _TITLES[status],
-            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
-        }
-        for status in {*statuses, 422, 503}
-    }
-
-
-def problem_response(problem: Problem, *, errors: list[dict[str, object]] | None = None) -> JSONResponse:
-    """The response for a problem."""
-    status = problem.status
-    body: dict[str, object] = {
-        "type": "about:blank",
-        "title": _TITLES.get(status, "Error"),
-        "status": status,
-        "detail": problem.detail,
-        "code": problem.code,
-        "request_id": log.request_id(),
-        **problem.extra,
-    }
-    if errors is not None:
-        body["errors"] = errors
-    headers = dict(problem.headers)
-    if status == 401:
-        headers.setdefault("WWW-Authenticate", "Bearer")
-    return JSONResponse(msgspec.to_builtins(body), status, headers, media_type=PROBLEM)
 
 
 async def get_house(request: Request) -> House:
@@ -278,7 +200,7 @@ class Tracking:
             except Exception as error:
                 if started:
                     raise
-                await problem_response(_unexpected(error))(scope, receive, tracked)
+                await problem_response(unexpected(error))(scope, receive, tracked)
 
 
 def _origin(scope: Scope) -> Origin:
@@ -315,91 +237,7 @@ def build_app(
             app.include_router(router, prefix="/api/v1")
         for router in module.roots():
             app.include_router(router)
-    _handle_errors(app)
-    _document(app)
+    handle_errors(app)
+    describe_errors(app)
     app.add_middleware(Tracking)
     return app
-
-
-def _document(app: FastAPI) -> None:
-    """Describe every error as a problem document, which is what the handlers answer."""
-    plain = app.openapi
-
-    def described() -> dict[str, Any]:
-        if app.openapi_schema is not None:
-            return app.openapi_schema
-        schema = plain()
-        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-        document = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(document.pop("$defs"))
-        schemas["ProblemDocument"] = document
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        for operation in (operation for path in schema["paths"].values() for operation in path.values()):
-            always = [400] if "requestBody" in operation else []
-            if "security" in operation:
-                always += [401, 403, 429]
-            operation["responses"].pop("422", None)
-            for status, response in problems(*always).items():
-                operation["responses"].setdefault(str(status), response)
-        return schema
-
-    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema
-
-
-def _handle_errors(app: FastAPI) -> None:
-    async def on_problem(_request: Request, error: Exception) -> JSONResponse:
-        return problem_response(error if isinstance(error, Problem) else _unexpected(error))
-
-    async def on_invalid(_request: Request, error: Exception) -> JSONResponse:
-        found = cast("list[dict[str, Any]]", error.errors() if isinstance(error, RequestValidationError) else [])
-        errors: list[dict[str, object]] = [{"at": list(one["loc"]), "message": one["msg"]} for one in found]
-        problem = Problem("request_invalid", "Some values are not acceptable; `errors` says which and why.")
-        problem.status = 422  # type: ignore[misc]  # the one place where the kind is known only now
-        return problem_response(problem, errors=errors)
-
-    async def on_http(request: Request, error: Exception) -> JSONResponse:
-        status = error.status_code if isinstance(error, StarletteHTTPException) else 500
-        headers = dict(error.headers or {}) if isinstance(error, StarletteHTTPException) else {}
-        if status == 405:
-            headers["Allow"] = ", ".join(sorted(_methods(request)))
-        problem = Problem(*_HTTP_CODES.get(status, ("http_error", "This cannot be served.")), headers=headers)
-        problem.status = status  # type: ignore[misc]  # as above
-        return problem_response(problem)
-
-    async def on_away(_request: Request, error: Exception) -> JSONResponse:
-        logger.warning("service_away", error=str(error).splitlines()[0])
-        return problem_response(_away(error))
-
-    app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_exception_handler(StarletteHTTPException, on_http)
-    for away in (OperationalError, InterfaceError, PoolTimeoutError, ValkeyConnectionError, ValkeyTimeoutError):
-        app.add_exception_handler(away, on_away)
-
-
-def _methods(request: Request) -> set[str]:
-    """Every method that this address takes; a route on its own knows only about itself."""
-    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
-    here = request.url.path
-    taken = [here] if here in paths else [path for path in paths if compile_path(path)[0].match(here)]
-    return {method.upper() for path in taken for method in paths[path]}
-
-
-_HTTP_CODES = {
-    400: ("bad_request", "The request cannot be understood."),
-    404: ("not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not take this method; `Allow` says which it takes."),
-}
-
-
-def _away(error: Exception) -> Problem:
-    service = "database" if isinstance(error, DBAPIError | PoolTimeoutError) else "valkey"
-    return Unavailable(
-        f"{service}_unavailable", "A part of the server is away; try again in a moment.", headers={"Retry-After": "2"}
-    )
-
-
-def _unexpected(error: Exception) -> Problem:
-    logger.error("unexpected_error", exc_info=error)
-    return Problem("internal_error", "Something went wrong here. Tell the operator the request id.")

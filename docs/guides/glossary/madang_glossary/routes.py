@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import StringConstraints
 
-from madang.kernel.http import ReadTx, Strict, Who, WriteTx, problems
+from madang.kernel.http import ReadTx, Strict, Who, WriteTx
+from madang.kernel.problems import problems
 from madang_glossary.contracts import Term
 from madang_glossary.service import terms
 

@@ -17,7 +17,8 @@ from madang.features.chat.tables import ChatMessage, ChatSession
 from madang.features.runs.public import Totals, event_stream, price, results
 from madang.kernel.db import Tx
 from madang.kernel.errors import BadRequest
-from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx, decode_cursor, problems
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx, decode_cursor
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/chat", tags=["chat"])
 

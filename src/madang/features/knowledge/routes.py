@@ -26,7 +26,8 @@ from madang.features.knowledge.service import documents as service
 from madang.features.knowledge.service.search import find
 from madang.features.knowledge.tables import Document as DocumentRow
 from madang.kernel.errors import BadRequest
-from madang.kernel.http import HouseDep, Page, ReadTx, Who, WriteTx, problems
+from madang.kernel.http import HouseDep, Page, ReadTx, Who, WriteTx
+from madang.kernel.problems import problems
 
 documents = APIRouter(prefix="/documents", tags=["documents"])
 

@@ -4,7 +4,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from madang.features.providers.public import default_embedding_model, default_model, list_models
-from madang.kernel.http import HouseDep, Who, problems
+from madang.kernel.http import HouseDep, Who
+from madang.kernel.problems import problems
 
 models = APIRouter(prefix="/models", tags=["models"])
 

@@ -14,7 +14,8 @@ from madang.features.runs.service import desk
 from madang.features.runs.service.reading import open_events
 from madang.features.runs.service.sse import HEADERS, event_stream
 from madang.features.runs.tables import Run
-from madang.kernel.http import HouseDep, ReadTx, Who, problems
+from madang.kernel.http import HouseDep, ReadTx, Who
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 

@@ -14,7 +14,8 @@ from madang.features.usage.queries import GroupBy
 from madang.features.usage.service import budgets as service
 from madang.features.usage.service.spending import Group, spending, this_month
 from madang.kernel.errors import Invalid
-from madang.kernel.http import NUMBER, HouseDep, Page, ReadTx, Strict, Who, WriteTx, problems
+from madang.kernel.http import NUMBER, HouseDep, Page, ReadTx, Strict, Who, WriteTx
+from madang.kernel.problems import problems
 
 usage = APIRouter(prefix="/usage", tags=["usage"])
 budgets = APIRouter(prefix="/budgets", tags=["usage"])

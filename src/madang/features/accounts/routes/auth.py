@@ -24,7 +24,8 @@ from madang.features.accounts.routes.shared import (
 )
 from madang.features.accounts.service import people, registration, signing_in
 from madang.kernel.errors import Unauthorized
-from madang.kernel.http import HouseDep, ReadTx, Strict, Who, problems
+from madang.kernel.http import HouseDep, ReadTx, Strict, Who
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 

@@ -11,7 +11,8 @@ from madang.features.accounts.access import permit_supervisor
 from madang.features.accounts.contracts import Invite
 from madang.features.accounts.routes.shared import Line, next_cursor
 from madang.features.accounts.service import invites as codes
-from madang.kernel.http import Limit, Page, ReadTx, Strict, Who, Whole, WriteTx, problems
+from madang.kernel.http import Limit, Page, ReadTx, Strict, Who, Whole, WriteTx
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/auth/invites", tags=["auth"])
 

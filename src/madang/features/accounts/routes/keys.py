@@ -13,7 +13,8 @@ from madang.features.accounts.routes.shared import Line
 from madang.features.accounts.service import keys
 from madang.features.accounts.service.desk import open_desk
 from madang.kernel.auth import SUPERVISING
-from madang.kernel.http import NUMBER, HouseDep, Page, ReadTx, Strict, Who, key_permissions, problems
+from madang.kernel.http import NUMBER, HouseDep, Page, ReadTx, Strict, Who, key_permissions
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/users/me/keys", tags=["users"])
 

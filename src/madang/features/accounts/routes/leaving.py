@@ -9,7 +9,8 @@ from pydantic import StringConstraints
 
 from madang.features.accounts.routes.shared import Password, User, device_of, shown_user
 from madang.features.accounts.service import export, leaving
-from madang.kernel.http import HouseDep, Strict, Who, problems
+from madang.kernel.http import HouseDep, Strict, Who
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/users", tags=["users"])
 entrance = APIRouter(prefix="/auth", tags=["auth"])

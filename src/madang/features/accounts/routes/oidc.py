@@ -15,7 +15,8 @@ from madang.features.accounts.service.oidc import Answer, Departure
 from madang.features.accounts.service.oidc_flow import LIFETIME_SECONDS
 from madang.kernel.errors import Problem
 from madang.kernel.house import House
-from madang.kernel.http import HouseDep, ReadTx, Strict, Who, problems
+from madang.kernel.http import HouseDep, ReadTx, Strict, Who
+from madang.kernel.problems import problems
 
 FLOW_COOKIE = "madang_oidc"
 FLOW_PATH = "/api/v1/auth/oidc"

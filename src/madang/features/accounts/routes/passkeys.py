@@ -19,7 +19,8 @@ from madang.features.accounts.routes.shared import (
     site_of,
 )
 from madang.features.accounts.service import confirming, passkeys, second_step
-from madang.kernel.http import HouseDep, Strict, Who, WriteTx, problems
+from madang.kernel.http import HouseDep, Strict, Who, WriteTx
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/users/me/passkeys", tags=["users"])
 entrance = APIRouter(prefix="/auth/passkey", tags=["auth"])

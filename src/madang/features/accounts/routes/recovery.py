@@ -8,7 +8,8 @@ from pydantic import StringConstraints
 from madang.features.accounts.contracts import Language
 from madang.features.accounts.routes.shared import Email, Password, Token, device_of
 from madang.features.accounts.service import recovery
-from madang.kernel.http import HouseDep, Strict, problems
+from madang.kernel.http import HouseDep, Strict
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 

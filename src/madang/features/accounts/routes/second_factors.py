@@ -18,7 +18,8 @@ from madang.features.accounts.routes.shared import (
 )
 from madang.features.accounts.service import confirming, factors, recovery_codes, second_step, totp
 from madang.features.accounts.service.passkeys import Site
-from madang.kernel.http import HouseDep, ReadTx, Strict, Who, WriteTx, problems
+from madang.kernel.http import HouseDep, ReadTx, Strict, Who, WriteTx
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/users/me", tags=["users"])
 entrance = APIRouter(prefix="/auth", tags=["auth"])

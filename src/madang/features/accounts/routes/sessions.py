@@ -8,7 +8,8 @@ from pydantic import Field
 from madang.features.accounts.contracts import OwnDevice
 from madang.features.accounts.routes.shared import Password, device_of, next_cursor
 from madang.features.accounts.service import devices
-from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, problems
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/auth/sessions", tags=["auth"])
 password_router = APIRouter(prefix="/users/me/password", tags=["users"])

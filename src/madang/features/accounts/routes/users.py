@@ -8,7 +8,8 @@ from pydantic import StrictBool
 from madang.features.accounts.contracts import Language, Preferences, Theme
 from madang.features.accounts.routes.shared import Line, User, next_cursor, shown_user
 from madang.features.accounts.service import people
-from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx, problems
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/users", tags=["users"])
 

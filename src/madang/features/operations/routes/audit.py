@@ -10,7 +10,8 @@ from pydantic import BaseModel, StringConstraints
 
 from madang.features.operations.contracts import AuditFilter
 from madang.features.operations.service import audit
-from madang.kernel.http import HouseDep, Limit, Moment, Page, Who, decode_cursor, problems
+from madang.kernel.http import HouseDep, Limit, Moment, Page, Who, decode_cursor
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 

@@ -11,7 +11,8 @@ from madang.features.organisations.contracts import Invite, Kind, Role
 from madang.features.organisations.routes.members import MembershipBody, shown_membership
 from madang.features.organisations.routes.shared import Line, address_of, next_cursor
 from madang.features.organisations.service import invites, links, members
-from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, Whole, WriteTx, problems
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, Whole, WriteTx
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/scopes/{scope_id:uuid}/invites", tags=["organisations"])
 visitors = APIRouter(prefix="/invites", tags=["organisations"])

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from madang.features.organisations.contracts import Kind, Member, Membership, Role, Status
 from madang.features.organisations.routes.shared import Line, next_cursor
 from madang.features.organisations.service import members, ownership
-from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx, problems
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx
+from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/scopes/{scope_id:uuid}", tags=["organisations"])
 mine = APIRouter(prefix="/users/me/memberships", tags=["organisations"])

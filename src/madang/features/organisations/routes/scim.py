@@ -13,7 +13,8 @@ from madang.features.organisations.contracts import Role, ScimGroup, ScimToken
 from madang.features.organisations.routes.shared import Name
 from madang.features.organisations.service.scim import roles, tokens
 from madang.kernel.errors import Problem
-from madang.kernel.http import NUMBER, HouseDep, ReadTx, Strict, Who, WriteTx, problems
+from madang.kernel.http import NUMBER, HouseDep, ReadTx, Strict, Who, WriteTx
+from madang.kernel.problems import problems
 
 SCIM = "application/scim+json"
 LARGEST_BODY = 1 << 20

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from madang.features.organisations.routes.shared import Line, Name, ScopeBody, next_cursor, shown_scope
 from madang.features.organisations.service import scopes
-from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx, problems
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx
+from madang.kernel.problems import problems
 
 organisations = APIRouter(prefix="/organisations", tags=["organisations"])
 router = APIRouter(prefix="/scopes", tags=["organisations"])
