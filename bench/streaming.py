@@ -123,8 +123,8 @@ async def sign_in(api: str) -> dict[str, str]:
             return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
 
 
-def start(folder: str, model: str) -> tuple[subprocess.Popen[str], str]:
-    """`madang up` with the stand-in as its model; its process and address."""
+def start(folder: str, model: str, **settings: str) -> tuple[subprocess.Popen[str], str]:
+    """`madang up` with the stand-in as its model, and other settings; its process and address."""
     environment = {
         **os.environ,
         "MADANG_DATA_DIR": folder,
@@ -134,6 +134,7 @@ def start(folder: str, model: str) -> tuple[subprocess.Popen[str], str]:
         "OPENAI_API_KEY": "none",
         "OPENAI_BASE_URL": model,
         "MADANG_DEFAULT_MODEL": "openai/bench",
+        **settings,
     }
     process = subprocess.Popen([MADANG, "up"], env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

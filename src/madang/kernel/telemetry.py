@@ -25,6 +25,11 @@ _SECONDS = Histogram(
 READERS = Gauge("madang_stream_readers", "Event streams that are open on this process.", registry=REGISTRY)
 
 
+def is_streaming() -> bool:
+    """Whether anybody reads an answer from this process just now."""
+    return any(sample.value for metric in READERS.collect() for sample in metric.samples)
+
+
 def count_request(scope: Mapping[str, Any], status: int, seconds: float) -> None:
     """Count a request under its route's pattern, such as `/runs/{run_id}`; what no route took is `other`."""
     route: str = getattr(scope.get("route"), "path", "other")

@@ -1,14 +1,17 @@
 """What is a good password, and how long it takes to say no."""
 
+import asyncio
 import unicodedata
+from time import perf_counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from madang.features.accounts.service import passwords
-from madang.features.accounts.service.registration import normal_email
+from madang.features.accounts.service.addresses import normal_email
 from madang.kernel.errors import Invalid
+from madang.kernel.telemetry import READERS
 
 CHEAP = {"memory_kib": 64, "rounds": 1, "threads": 1}
 
@@ -103,3 +106,22 @@ def test_an_address_is_kept_in_a_form_that_stays(written: str) -> None:
     except Invalid:
         return
     assert normal_email(once) == once
+
+
+async def test_while_answers_are_read_hashing_rests_for_as_long_as_it_works() -> None:
+    hashing = passwords.Hashing(**CHEAP)
+
+    def work() -> tuple[float, float]:
+        began = perf_counter()
+        while perf_counter() < began + 0.01:
+            pass
+        return began, perf_counter()
+
+    try:
+        with READERS.track_inprogress():
+            first, second = await asyncio.gather(hashing._run(work), hashing._run(work))
+        third, fourth = await asyncio.gather(hashing._run(work), hashing._run(work))
+    finally:
+        hashing.close()
+    assert second[0] - first[1] >= first[1] - first[0]
+    assert fourth[0] >= third[1]

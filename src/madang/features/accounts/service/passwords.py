@@ -13,11 +13,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from time import perf_counter, sleep
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from madang.kernel.errors import Invalid, TooMany
+from madang.kernel.telemetry import is_streaming
 
 SHORTEST, LONGEST = 8, 256
 WAITING_AT_MOST = 200
@@ -75,13 +77,18 @@ class Verdict:
 
 
 class Hashing:
-    """Argon2id in a few threads of low priority, so that many sign-ins slow each other and not the answers."""
+    """Argon2id in a few threads of low priority, so that many sign-ins slow each other and not the answers.
+
+    While answers are read from this process a thread rests after each hash for as long as that took: the processor's
+    caches and the database are shared even where the priority is low.
+    """
 
     def __init__(self, memory_kib: int, rounds: int, threads: int) -> None:
         self._hasher = PasswordHasher(time_cost=rounds, memory_cost=memory_kib, parallelism=1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_step_back)
         self._decoy = self._hasher.hash(secrets.token_urlsafe(32))
         self._waiting = 0
+        self._took = 0.0
 
     async def hash(self, password: str) -> str:
         """The hash to keep of a password in its normal form."""
@@ -107,9 +114,22 @@ class Hashing:
             raise TooMany("sign_in_busy", detail, headers={"Retry-After": "5"})
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            done = asyncio.get_running_loop().run_in_executor(self._pool, self._timed, work)
+            if is_streaming():
+                self._pool.submit(self._rest)
+            return await done
         finally:
             self._waiting -= 1
+
+    def _timed[T](self, work: Callable[[], T]) -> T:
+        began = perf_counter()
+        try:
+            return work()
+        finally:
+            self._took = perf_counter() - began
+
+    def _rest(self) -> None:
+        sleep(self._took)
 
     def close(self) -> None:
         """Let the threads go."""
