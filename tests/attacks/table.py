@@ -125,6 +125,7 @@ ROUTES: dict[str, Entry] = {
     "PUT /api/v1/users/me/preferences": Own(json={}),
     "GET /api/v1/users/me/export": Own(),
     "GET /api/v1/users/me/memberships": Own(),
+    "PUT /api/v1/users/me/email": Own(json={"email": "elsewhere@example.org", "password": "x"}),
     "PUT /api/v1/users/me/password": Own(json={"current_password": "x", "new_password": "another courtyard 8"}),
     "GET /api/v1/auth/sessions/": Own(),
     "DELETE /api/v1/auth/sessions/": Own(calls=False),

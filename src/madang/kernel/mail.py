@@ -26,16 +26,30 @@ logger = log.get_logger(__name__)
 
 SMTP_SECONDS = 20.0
 PERMANENT = range(500, 600)
+PAGE = (
+    '<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    '<meta name="color-scheme" content="light dark"></head><body style="font-family:-apple-system,BlinkMacSystemFont,'
+    "'Apple SD Gothic Neo','Malgun Gothic',Roboto,sans-serif;font-size:16px;line-height:1.7;word-break:keep-all;"
+    'overflow-wrap:anywhere;max-width:34em;margin:2em auto;padding:0 1em">{}</body></html>'
+)
+BUTTON = (
+    "display:inline-block;padding:12px 20px;border-radius:8px;background:#2f6e62;color:#fff;font-weight:600;"
+    "text-decoration:none"
+)
 LINK = re.compile(r"https?://[^\s<>\"]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail to one address. `text` is plain; an HTML part with the same words and live links is made of it."""
+    """One mail to one address. `text` is plain; an HTML part with the same words and live links is made of it.
+
+    There a link that stands alone is a button with the words of `action`, and follows small, to be copied.
+    """
 
     to: str
     subject: str
     text: str
+    action: str = ""
     id: UUID = field(default_factory=new_id)
 
 
@@ -90,14 +104,24 @@ def written(mail: Mail, sender: str) -> EmailMessage:
     message["Message-ID"] = f"<{mail.id}@{address.rpartition('@')[2] or 'localhost'}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
-    message.add_alternative(_as_html(mail.text), subtype="html")
+    message.add_alternative(_as_html(mail), subtype="html")
     return message
 
 
-def _as_html(text: str) -> str:
-    paragraphs = "".join(f"<p>{_with_links(part)}</p>" for part in text.strip().split("\n\n"))
-    style = "font-family:sans-serif;font-size:16px;line-height:1.6;max-width:34em;margin:2em auto;padding:0 1em"
-    return f'<!doctype html><html><head><meta charset="utf-8"></head><body style="{style}">{paragraphs}</body></html>'
+def _as_html(mail: Mail) -> str:
+    parts = mail.text.strip().split("\n\n")
+    return PAGE.format("".join(_button(part, mail.action) or f"<p>{_with_links(part)}</p>" for part in parts))
+
+
+def _button(paragraph: str, action: str) -> str | None:
+    """The paragraph as a button, if it is nothing but a link and there are words for it."""
+    if not action or not LINK.fullmatch(paragraph):
+        return None
+    address = html.escape(paragraph)
+    return (
+        f'<p style="margin:28px 0 12px"><a href="{address}" style="{BUTTON}">{html.escape(action)}</a></p>'
+        f'<p style="margin:0 0 28px;font-size:13px;color:#777;word-break:break-all">{address}</p>'
+    )
 
 
 def _with_links(paragraph: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from madang.features.accounts.contracts import WRITE, LetterWanted
 from madang.features.accounts.module import Accounts
-from madang.features.accounts.service import recovery
+from madang.features.accounts.service import links, recovery
 from madang.kernel import clock
 from madang.kernel.house import House, open_house
 from madang.kernel.http import build_app
@@ -92,7 +92,19 @@ async def test_who_registers_signs_in_once_the_address_is_proved(writing, api, b
     assert signed.status_code == 200
     assert signed.json()["user"]["email_verified"] is True
     again = await api.post(f"{AUTH}/verify-email", json={"token": token(letter)})
-    assert (again.status_code, again.json()["code"]) == (422, "link_invalid")
+    assert again.status_code == 204, "a second click, or a reload, is no mistake"
+
+
+@pytest.mark.parametrize(("language", "subject"), [("ko", "이메일 주소를 확인해 주세요"), (None, "Please confirm")])
+async def test_letters_are_in_the_language_in_which_one_registered(writing, api, box, language, subject):
+    body = {"email": f"{secrets.token_hex(6)}@example.org", "password": PASSWORD, "language": language}
+    assert (await api.post(f"{AUTH}/register", json=body)).status_code == 201
+    await deliver(writing)
+    (letter,) = box.mails
+    assert letter["Subject"].startswith(subject)
+    html = letter.get_body(("html",)).get_content()
+    link = next(line for line in words(letter).splitlines() if line.startswith("https://"))
+    assert html.count(link) == 2, "on a button, and to be copied"
 
 
 async def test_a_wrong_password_never_says_that_the_address_is_not_proved(api):
@@ -158,8 +170,8 @@ async def test_reset_link_that_is_too_old(writing, api, box, monkeypatch):
     await api.post(f"{AUTH}/password/forgot", json={"email": email})
     await deliver(writing)
     reset = next(mail for mail in box.mails if "reset-password" in words(mail))
-    later = clock.now() + recovery.LIFETIMES["password_reset"]
-    monkeypatch.setattr(recovery, "now", lambda: later)
+    later = clock.now() + links.LIFETIMES["password_reset"]
+    monkeypatch.setattr(links, "now", lambda: later)
     late = await api.post(f"{AUTH}/password/reset", json={"token": token(reset), "password": OTHER})
     assert late.json()["code"] == "link_invalid"
 

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
 type Registration = Literal["open", "invite", "closed"]
 type Language = Literal["ko", "en"]
+type Letter = Literal[
+    "verification",
+    "password_reset",
+    "already_registered",
+    "password_changed",
+    "email_change",
+    "address_taken",
+    "email_changed",
+    "test",
+]
 type Theme = Literal["light", "dark", "system"]
 
 
@@ -35,11 +45,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class LetterWanted:
-    """A letter to write to an address, if it has an account that it is for; None leaves the language to the person."""
+    """A letter to write to an address, if it has an account that it is for; None leaves the language to the person.
 
-    kind: Literal["verification", "password_reset", "already_registered", "password_changed", "test"]
+    With `account_id` it is about that account, whose address is another one: not yet this, or no longer.
+    """
+
+    kind: Letter
     email: str
     language: Language | None
+    account_id: UUID | None = None
 
 
 WRITE = JobKind("accounts.write_letter", LetterWanted)

@@ -155,7 +155,7 @@ export interface paths {
         put?: never;
         /**
          * Verify Email
-         * @description Verify the address by the token of the mail.
+         * @description Verify the address by the token of the mail, or change to it by that of a mail about a change.
          */
         post: operations["verify_email_api_v1_auth_verify_email_post"];
         delete?: never;
@@ -369,6 +369,28 @@ export interface paths {
          * @description Change one's own password; every other sign-in ends.
          */
         put: operations["put_password_api_v1_users_me_password_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Email
+         * @description Change one's own address: where mail is sent, by the link of a letter to the new one, and else at once.
+         *
+         *     Answers with the account as it is now. Whether the new address is taken is told only where no mail is sent.
+         */
+        put: operations["put_email_api_v1_users_me_email_put"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2611,6 +2633,15 @@ export interface components {
             response: components["schemas"]["AttestationResponse"];
         };
         /**
+         * NewEmailBody
+         * @description Another address; who has no password leaves it out. `language` is that of the screen, for the letter.
+         */
+        NewEmailBody: {
+            email: components["schemas"]["Email"];
+            password?: components["schemas"]["Password"] | null;
+            language?: components["schemas"]["Language"] | null;
+        };
+        /**
          * NewInvite
          * @description An invite to make. With `email` it is for that person alone, and once.
          */
@@ -3034,6 +3065,8 @@ export interface components {
             /** @default  */
             name?: components["schemas"]["madang__features__accounts__routes__shared__Line__1"];
             invite_code?: components["schemas"]["Token"] | null;
+            /** @description That of the screen, in which letters are written. */
+            language?: components["schemas"]["Language"] | null;
         };
         /** @enum {string} */
         Registration: "open" | "invite" | "closed";
@@ -4066,6 +4099,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description Unprocessable content */
             422: {
                 headers: {
@@ -4168,6 +4210,15 @@ export interface operations {
             };
             /** @description Bad request */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5011,6 +5062,93 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    put_email_api_v1_users_me_email_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEmailBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

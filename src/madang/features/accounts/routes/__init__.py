@@ -20,6 +20,7 @@ ROUTERS = (
     keys.router,
     sessions.router,
     sessions.password_router,
+    sessions.email_router,
     second_factors.router,
     second_factors.entrance,
     passkeys.router,

@@ -5,9 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, StringConstraints
 
-from madang.features.accounts.contracts import (
-    Setup,
-)
+from madang.features.accounts.contracts import Language, Setup
 from madang.features.accounts.routes.shared import (
     COOKIE,
     COOKIE_PATH,
@@ -39,6 +37,7 @@ class RegisterBody(Strict):
     )
     name: Line = ""
     invite_code: Token | None = None
+    language: Language | None = Field(default=None, description="That of the screen, in which letters are written.")
 
 
 class LoginBody(Strict):
@@ -67,7 +66,7 @@ async def get_setup(house: HouseDep) -> Setup:
 async def register(house: HouseDep, request: Request, body: RegisterBody) -> User:
     """Make an account. The first one becomes the supervisor."""
     password = body.password.get_secret_value()
-    wanted = registration.Application(body.email, password, body.name, body.invite_code)
+    wanted = registration.Application(body.email, password, body.name, body.invite_code, body.language)
     return shown_user(await registration.register(house, wanted, device_of(request).address))
 
 

@@ -7,7 +7,7 @@ from pydantic import StringConstraints
 
 from madang.features.accounts.contracts import Language
 from madang.features.accounts.routes.shared import Email, Password, Token, device_of
-from madang.features.accounts.service import recovery
+from madang.features.accounts.service import new_address, recovery
 from madang.kernel.http import HouseDep, Strict
 from madang.kernel.problems import problems
 
@@ -42,8 +42,8 @@ async def ask_for_verification(house: HouseDep, request: Request, body: EmailBod
 
 @router.post("/verify-email", status_code=204, responses=problems())
 async def verify_email(house: HouseDep, body: LinkBody) -> None:
-    """Verify the address by the token of the mail."""
-    await recovery.verify(house, body.token)
+    """Verify the address by the token of the mail, or change to it by that of a mail about a change."""
+    await new_address.prove(house, body.token)
 
 
 @router.post("/password/forgot", status_code=202, responses=problems(409, 429))

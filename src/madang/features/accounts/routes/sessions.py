@@ -1,18 +1,19 @@
-"""The caller's devices, and their password."""
+"""The caller's devices, their password and their address."""
 
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from madang.features.accounts.contracts import OwnDevice
-from madang.features.accounts.routes.shared import Password, device_of, next_cursor
-from madang.features.accounts.service import devices
+from madang.features.accounts.contracts import Language, OwnDevice
+from madang.features.accounts.routes.shared import Email, Password, User, device_of, next_cursor, shown_user
+from madang.features.accounts.service import devices, new_address
 from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who
 from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/auth/sessions", tags=["auth"])
 password_router = APIRouter(prefix="/users/me/password", tags=["users"])
+email_router = APIRouter(prefix="/users/me/email", tags=["users"])
 
 
 class PasswordBody(Strict):
@@ -22,6 +23,14 @@ class PasswordBody(Strict):
     new_password: Password = Field(
         description="8 to 256 characters, and not a common one.", json_schema_extra={"minLength": 8, "maxLength": 256}
     )
+
+
+class NewEmailBody(Strict):
+    """Another address; who has no password leaves it out. `language` is that of the screen, for the letter."""
+
+    email: Email
+    password: Password | None = None
+    language: Language | None = None
 
 
 @router.get("/", responses=problems(401))
@@ -48,3 +57,13 @@ async def put_password(house: HouseDep, who: Who, request: Request, body: Passwo
     """Change one's own password; every other sign-in ends."""
     current = body.current_password.get_secret_value() if body.current_password else None
     await devices.change_password(house, who, current, body.new_password.get_secret_value(), device_of(request))
+
+
+@email_router.put("", responses=problems(401, 403, 409, 429))
+async def put_email(house: HouseDep, who: Who, request: Request, body: NewEmailBody) -> User:
+    """Change one's own address: where mail is sent, by the link of a letter to the new one, and else at once.
+
+    Answers with the account as it is now. Whether the new address is taken is told only where no mail is sent.
+    """
+    password = body.password.get_secret_value() if body.password else None
+    return shown_user(await new_address.change(house, who, body.email, password, device_of(request), body.language))

@@ -1,12 +1,11 @@
 """What accounts writes to people, in Korean and in English."""
 
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta, timezone
 
-from madang.features.accounts.contracts import Language
+from madang.features.accounts.contracts import Language, Letter
 from madang.kernel.mail import Mail
 
-type Letter = Literal["verification", "password_reset", "already_registered", "password_changed", "test"]
+SEOUL = timezone(timedelta(hours=9))
 
 SUBJECTS: dict[Language, dict[Letter, str]] = {
     "ko": {
@@ -14,6 +13,9 @@ SUBJECTS: dict[Language, dict[Letter, str]] = {
         "password_reset": "비밀번호를 다시 정해 주세요",
         "already_registered": "이미 계정이 있습니다",
         "password_changed": "비밀번호가 바뀌었습니다",
+        "email_change": "새 이메일 주소를 확인해 주세요",
+        "address_taken": "이미 계정이 있는 주소입니다",
+        "email_changed": "이메일 주소가 바뀌었습니다",
         "test": "메일이 잘 도착했습니다",
     },
     "en": {
@@ -21,6 +23,9 @@ SUBJECTS: dict[Language, dict[Letter, str]] = {
         "password_reset": "Choose a new password",
         "already_registered": "You already have an account",
         "password_changed": "Your password was changed",
+        "email_change": "Please confirm your new e-mail address",
+        "address_taken": "This address has an account already",
+        "email_changed": "Your e-mail address was changed",
         "test": "Mail arrives",
     },
 }
@@ -43,6 +48,20 @@ TEXTS: dict[Language, dict[Letter, str]] = {
             "안녕하세요.\n\n{moment}에 계정의 비밀번호가 바뀌었고, 다른 기기에서는 로그아웃되었습니다.\n\n직접 하신"
             " 일이 아니라면 바로 비밀번호를 다시 정하고 운영자에게 알려 주세요.\n\n{link}"
         ),
+        "email_change": (
+            "안녕하세요.\n\n계정의 이메일 주소를 이 주소로 바꾸려면 아래 링크를 눌러 주세요. 링크는 하루 동안 쓸 수"
+            " 있고, 누르시기 전에는 아무것도 바뀌지 않습니다.\n\n{link}\n\n요청하신 적이 없다면 이 메일은"
+            " 지우셔도 됩니다."
+        ),
+        "address_taken": (
+            "안녕하세요.\n\n누군가 자기 계정의 이메일을 이 주소로 바꾸려고 했습니다. 이 주소에는 이미 계정이 있어"
+            " 아무것도 바뀌지 않았습니다. 직접 하신 일이라면 이 주소의 계정으로 로그인해 주세요.\n\n{link}\n\n직접"
+            " 하신 일이 아니라면 이 메일은 지우셔도 됩니다."
+        ),
+        "email_changed": (
+            "안녕하세요.\n\n{moment}에 계정의 이메일 주소가 다른 주소로 바뀌었습니다. 앞으로는 새 주소로"
+            " 로그인해 주세요.\n\n직접 하신 일이 아니라면 바로 운영자에게 알려 주세요.\n\n{link}"
+        ),
         "test": "안녕하세요.\n\n이 메일이 보이면 마당의 메일 설정이 잘 되어 있는 것입니다.\n\n{link}",
     },
     "en": {
@@ -63,12 +82,59 @@ TEXTS: dict[Language, dict[Letter, str]] = {
             "Hello,\n\nthe password of your account was changed on {moment}, and you were signed out elsewhere.\n\n"
             "If it was not you, choose a new password now and tell the person who runs this server.\n\n{link}"
         ),
+        "email_change": (
+            "Hello,\n\nopen this link to make this the e-mail address of your account. It is good for one day, and"
+            " nothing changes before you open it.\n\n{link}\n\nIf you did not ask for it, just delete this mail."
+        ),
+        "address_taken": (
+            "Hello,\n\nsomebody wanted to change the address of their account to this one, which has an account"
+            " already. Nothing has changed. If it was you, sign in with this address.\n\n{link}\n\nIf it was not you,"
+            " just delete this mail."
+        ),
+        "email_changed": (
+            "Hello,\n\nthe e-mail address of your account was changed to another one on {moment}. Sign in with the new"
+            " address from now on.\n\nIf it was not you, tell the person who runs this server now.\n\n{link}"
+        ),
         "test": "Hello,\n\nif you can read this, Madang's mail is set up well.\n\n{link}",
     },
 }
 
 
+ACTIONS: dict[Language, dict[Letter, str]] = {
+    "ko": {
+        "verification": "이메일 주소 확인하기",
+        "password_reset": "새 비밀번호 정하기",
+        "already_registered": "로그인하기",
+        "password_changed": "비밀번호 다시 정하기",
+        "email_change": "이 주소로 바꾸기",
+        "address_taken": "로그인하기",
+        "email_changed": "마당 열기",
+        "test": "마당 열기",
+    },
+    "en": {
+        "verification": "Confirm my address",
+        "password_reset": "Choose a new password",
+        "already_registered": "Sign in",
+        "password_changed": "Choose a new password",
+        "email_change": "Change to this address",
+        "address_taken": "Sign in",
+        "email_changed": "Open Madang",
+        "test": "Open Madang",
+    },
+}
+"""What is written on the link, where a mail is shown with its looks."""
+
+
 def written(letter: Letter, to: str, language: Language, link: str, moment: datetime) -> Mail:
     """The letter as a mail; `link` is where it leads to, `moment` when what it tells of happened."""
-    text = TEXTS[language][letter].format(link=link, moment=f"{moment:%Y-%m-%d %H:%M} UTC")
-    return Mail(to, SUBJECTS[language][letter], text)
+    text = TEXTS[language][letter].format(link=link, moment=_said(moment, language))
+    return Mail(to, SUBJECTS[language][letter], text, action=ACTIONS[language][letter])
+
+
+def _said(moment: datetime, language: Language) -> str:
+    """A moment as it is read by whom the letter is for; nobody's time zone is known."""
+    if language == "ko":
+        at = moment.astimezone(SEOUL)
+        return f"한국 시각 {at.year}년 {at.month}월 {at.day}일 {at:%H:%M}"
+    at = moment.astimezone(UTC)
+    return f"{at.day} {at:%B %Y} at {at:%H:%M} UTC"

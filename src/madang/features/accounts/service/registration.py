@@ -12,6 +12,7 @@ from madang.features.accounts.contracts import (
     Account,
     AccountRegistered,
     CodeBook,
+    Language,
     ProviderLabel,
     Setup,
 )
@@ -35,6 +36,7 @@ class Application:
     password: str = field(repr=False)
     name: str = ""
     invite_code: str | None = field(default=None, repr=False)
+    language: Language | None = None
 
 
 async def setup(house: House) -> Setup:
@@ -89,7 +91,8 @@ async def _found_or_join(house: House, tx: Tx, wanted: Application, email: str, 
     is_founder = await _is_empty(tx)
     code = None if is_founder else wanted.invite_code
     book = None if is_founder else await _permit(house, tx, code, email, spend=True)
-    made = await _insert(tx, email, wanted.name.strip(), password_hash, is_supervisor=is_founder)
+    reads: dict[str, object] = {"language": wanted.language} if wanted.language else {}
+    made = await _insert(tx, email, wanted.name.strip(), password_hash, is_supervisor=is_founder, preferences=reads)
     if made is None:
         raise Conflict("email_taken", "There is an account with this e-mail address. Sign in, or use another one.")
     if book is not None and code:
@@ -166,7 +169,15 @@ async def _set_password(tx: Tx, email: str, password_hash: str, *, is_supervisor
     return people.account(row)
 
 
-async def _insert(tx: Tx, email: str, name: str, password_hash: str, *, is_supervisor: bool) -> Account | None:
+async def _insert(
+    tx: Tx,
+    email: str,
+    name: str,
+    password_hash: str,
+    *,
+    is_supervisor: bool,
+    preferences: dict[str, object] | None = None,
+) -> Account | None:
     """The new account, or None when the address is taken."""
     statement = (
         insert(AccountRow)
@@ -177,7 +188,7 @@ async def _insert(tx: Tx, email: str, name: str, password_hash: str, *, is_super
             password_hash=password_hash,
             is_supervisor=is_supervisor,
             email_verified_at=now() if is_supervisor else None,
-            preferences={},
+            preferences=preferences or {},
         )
         .on_conflict_do_nothing(index_elements=[AccountRow.email])
         .returning(AccountRow)
