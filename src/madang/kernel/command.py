@@ -38,7 +38,7 @@ def in_house[T](work: "Callable[[House], Awaitable[T]]") -> T:
     except Problem as problem:
         raise click.ClickException(problem.detail) from problem
     except ValidationError as error:
-        names = ", ".join(str(part) for found in error.errors() for part in found["loc"])
-        raise click.ClickException(f"{NO_HOUSE} (Missing or malformed: {names}.)") from error
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise click.ClickException(f"{NO_HOUSE} (Missing or malformed: {wrong}.)") from error
     except OperationalError as error:
         raise click.ClickException(f"The database does not answer: {str(error.orig).strip()}") from error

@@ -1,42 +1,131 @@
-"""The signing secrets that `madang up` keeps in its data folder, and making a new one."""
+"""The signing secrets that `madang up` keeps in its data folder: the one that signs, and those that did before.
 
+A former secret stays until a rotation finds that nothing is left which it signed or sealed. Every change is made under
+`locked`, so that of several rotations none loses another's secret.
+"""
+
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Awaitable, Callable, Collection, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-CURRENT, FORMER = "secret-key", "former-secret-keys"
-KEPT = 5
-"""So many former secrets are remembered; what an older one signed has to be signed anew."""
+from madang.kernel.module import Slot
+
+if TYPE_CHECKING:
+    from madang.kernel.db import Tx
+
+CURRENT, FORMER, LOCK = "secret-key", "former-secret-keys", "keyring.lock"
+
+type Signed = "Callable[[Tx, datetime], Awaitable[datetime | None]]"
+"""Until when something of a feature is good that the house's secret signed or hashed before that moment; None when
+nothing of that kind is left. Asked in the house's own transaction.
+"""
+
+SIGNED: Slot[Signed] = Slot("keyring.signed")
+"""Who is asked before a former secret is dropped."""
 
 
-def current(data_dir: Path) -> str | None:
-    """The secret of this folder; None when it has none."""
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A secret that was rotated away. Until `retired_at` processes may have signed with it; None: they still may."""
+
+    secret: str = field(repr=False)
+    retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """All secrets of a folder, the former ones with the newest first. `is_sealing` while a rotation is not over."""
+
+    current: str = field(repr=False)
+    former: tuple[Former, ...] = ()
+    is_sealing: bool = False
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret that signs, and after it the former ones."""
+        return (self.current, *(one.secret for one in self.former))
+
+
+def read(data_dir: Path) -> Ring | None:
+    """The secrets of this folder; None when it has none."""
     path = data_dir / "secrets" / CURRENT
-    return path.read_text().strip() if path.exists() else None
+    if not path.exists():
+        return None
+    current, former = path.read_text().strip(), path.with_name(FORMER)
+    nothing: dict[str, Any] = {"former": [], "is_sealing": False}
+    kept: dict[str, Any] = json.loads(former.read_text()) if former.exists() else nothing
+    found = tuple(Former(one["secret"], _moment(one["retired_at"])) for one in kept["former"])
+    if all(one.secret != current for one in found):
+        return Ring(current, found, kept["is_sealing"])
+    # A rotation died before its new secret was in place, so it has not begun.
+    return Ring(current, tuple(one for one in found if one.secret != current))
 
 
-def former(data_dir: Path) -> list[str]:
-    """The secrets that were rotated away, the newest first."""
-    path = data_dir / "secrets" / FORMER
-    return [str(one) for one in json.loads(path.read_text())] if path.exists() else []
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
-def rotate(data_dir: Path) -> int:
-    """Make a new secret and remember the one before; how many former ones there are now.
+@contextmanager
+def locked(data_dir: Path, *, wait: bool = True) -> Generator[bool]:
+    """Change the ring with nobody else; yields whether it may be changed, which is always when `wait`.
 
-    Raises `FileNotFoundError` when there is no secret in this folder. A crash in the middle leaves a secret that is
-    both present and remembered, which does no harm.
+    A process that is killed lets go of it. Raises `FileNotFoundError` when there are no secrets in this folder.
     """
-    path = data_dir / "secrets" / CURRENT
-    kept = [path.read_text().strip(), *former(data_dir)][:KEPT]
-    _write(path.with_name(FORMER), json.dumps(kept))
-    _write(path, secrets.token_urlsafe(32))
-    return len(kept)
+    with (data_dir / "secrets" / LOCK).open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def turn(data_dir: Path) -> Ring:
+    """Make a new secret and remember the one before, or go on where a rotation was interrupted.
+
+    Raises `FileNotFoundError` when there is no secret in this folder. What comes back is on the disk for good.
+    """
+    ring = read(data_dir)
+    if ring is None:
+        raise FileNotFoundError(data_dir / "secrets" / CURRENT)
+    if not ring.is_sealing:
+        ring = Ring(secrets.token_urlsafe(32), (Former(ring.current), *ring.former), is_sealing=True)
+        _write_former(data_dir, ring)
+        _write(data_dir / "secrets" / CURRENT, ring.current)
+    return ring
+
+
+def settle(data_dir: Path, dropped: Collection[str]) -> None:
+    """End a rotation: everything is sealed with the new secret, and nobody needs those that are dropped."""
+    ring = read(data_dir)
+    if ring is not None:
+        kept = tuple(one for one in ring.former if one.secret not in dropped)
+        _write_former(data_dir, Ring(ring.current, kept))
+
+
+def retire(data_dir: Path, moment: datetime) -> None:
+    """Note that from now on nothing signs with former secrets any more, unless a rotation is being made."""
+    with locked(data_dir, wait=False) as held:
+        ring = read(data_dir)
+        if held and ring and any(one.retired_at is None for one in ring.former):
+            former = tuple(replace(one, retired_at=one.retired_at or moment) for one in ring.former)
+            _write_former(data_dir, replace(ring, former=former))
+
+
+def _write_former(data_dir: Path, ring: Ring) -> None:
+    kept = [{"secret": one.secret, "retired_at": one.retired_at and one.retired_at.isoformat()} for one in ring.former]
+    _write(data_dir / "secrets" / FORMER, json.dumps({"former": kept, "is_sealing": ring.is_sealing}))
 
 
 def _write(path: Path, text: str) -> None:
-    """Put the file in place whole, readable by its owner alone."""
+    """Put the file in place whole and for good, readable by its owner alone."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -44,3 +133,8 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

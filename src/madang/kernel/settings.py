@@ -4,14 +4,19 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SHORTEST_SECRET = 32
+"""Characters; whoever knows a secret, even a former one, can sign in as anybody."""
 
 
 class Settings(BaseSettings):
     """Read from the environment (`MADANG_` before the name unless another name is given)."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     database_url: Annotated[
         SecretStr,
@@ -32,16 +37,27 @@ class Settings(BaseSettings):
         ),
     ]
     secret_key: SecretStr = Field(
-        min_length=32,
+        min_length=SHORTEST_SECRET,
         description="Signs tokens; at least 32 characters, the same in every process. `madang up` makes one.",
     )
     old_secret_keys: tuple[SecretStr, ...] = Field(
         default=(),
         description=(
             "Former values of `MADANG_SECRET_KEY`, the newest first, as a JSON list: what they signed stays good, and"
-            " nothing new is signed with them. `madang admin rotate-keys` keeps them for `madang up`."
+            " nothing new is signed with them. At least 32 characters each. `madang admin rotate-keys` keeps them for"
+            " `madang up`."
         ),
     )
+
+    @field_validator("old_secret_keys")
+    @classmethod
+    def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        short = [str(number) for number, key in enumerate(keys, 1) if len(key.get_secret_value()) < SHORTEST_SECRET]
+        if short:
+            msg = f"each of MADANG_OLD_SECRET_KEYS has at least {SHORTEST_SECRET} characters; not so number "
+            raise ValueError(msg + ", ".join(short))
+        return keys
+
     data_dir: Path = Field(default=Path(".madang"), description="Where `madang up` keeps everything.")
     storage_url: str | None = Field(
         default=None,

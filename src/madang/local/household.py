@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from madang.kernel import keyring
+from madang.kernel.clock import now
 from madang.local.child import Child, ChildError, free_port
 from madang.local.postgres import PostgresServer
 from madang.local.running import publish
@@ -188,7 +189,9 @@ class Household:
         if self.settings.secret_key:
             return {"MADANG_SECRET_KEY": self.settings.secret_key}
         own = secret(data_dir, keyring.CURRENT)
-        return {"MADANG_SECRET_KEY": own, "MADANG_OLD_SECRET_KEYS": json.dumps(keyring.former(data_dir))}
+        keyring.retire(data_dir, now())
+        ring = keyring.read(data_dir) or keyring.Ring(own)
+        return {"MADANG_SECRET_KEY": ring.current, "MADANG_OLD_SECRET_KEYS": json.dumps(ring.secrets[1:])}
 
 
 def newest_revisions() -> str:

@@ -10,7 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class LocalSettings(BaseSettings):
     """Read from the environment (`MADANG_` before the name unless another name is given)."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(default=Path(".madang"), description="Where `madang up` keeps everything.")
     host: str = Field(default="127.0.0.1", description="The address that `madang up` serves on.")

@@ -2,16 +2,22 @@
 
 import asyncio
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
+from sqlalchemy import delete, update
 
 from madang.features.accounts.cli import admin
+from madang.features.accounts.module import Accounts
+from madang.features.accounts.service import sealing
+from madang.features.accounts.tables import AuthenticatorRow
 from madang.kernel import keyring
 from madang.kernel import settings as kernel_settings
+from madang.kernel.clock import now
 from madang.kernel.house import House
 from madang.local.secrets import secret
 from tests.features.accounts.conftest import PASSWORD, Join
@@ -123,19 +129,66 @@ def test_send_a_mail_to_see_whether_it_arrives(house: House, monkeypatch: pytest
     assert [mail["To"] for mail in box.mails] == ["operator@example.org"]
 
 
-def test_rotate_the_keys_of_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rotate_the_keys_of_a_data_folder(
+    house: House, guarded: Protected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house.db.transaction() as tx:
+        mine = AuthenticatorRow.account_id == guarded.person.id
+        await tx.execute(delete(AuthenticatorRow).where(~mine))
+    for name in ("MADANG_SECRET_KEY", "MADANG_OLD_SECRET_KEYS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MADANG_DATA_DIR", str(tmp_path))
-    monkeypatch.delenv("MADANG_SECRET_KEY", raising=False)
-    nothing = CliRunner().invoke(admin, ["rotate-keys"])
+    monkeypatch.setattr(kernel_settings, "load", lambda: house.settings)
+
+    async def rotate(*words: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, admin, ["rotate-keys", *words], obj=[Accounts()])
+
+    nothing = await rotate()
     assert (nothing.exit_code, "MADANG_OLD_SECRET_KEYS" in nothing.output) == (1, True)
-    known = [secret(tmp_path, keyring.CURRENT)]
-    for count in (1, 2):
-        done = CliRunner().invoke(admin, ["rotate-keys", "--json"])
-        assert json.loads(done.output) == {"former_secrets": count}
-        assert keyring.former(tmp_path) == known
-        known.insert(0, secret(tmp_path, keyring.CURRENT))
-    assert len(set(known)) == 3
+    secret(tmp_path, keyring.CURRENT)
+    (tmp_path / "secrets" / keyring.CURRENT).write_text(house.settings.secret_key.get_secret_value())
+    for kept in (1, 2):
+        done = await rotate("--json")
+        told = json.loads(done.output)
+        assert datetime.fromisoformat(told.pop("needed_until")) > now() + timedelta(days=29)
+        assert told == {"sealed": 1, "unreadable": 0, "kept": kept, "dropped": 0}
+    done = await rotate()
+    assert "Sealed anew: 1. Former secrets kept: 3, dropped: 0.\nRestart `madang up` now" in done.output
+    assert len(set(_secrets(tmp_path))) == 4
     monkeypatch.setenv("MADANG_SECRET_KEY", "a secret that the operator gave, which the folder's does not replace")
-    assert CliRunner().invoke(admin, ["rotate-keys"]).exit_code == 1
-    assert secret(tmp_path, keyring.CURRENT) == known[0]
-    assert (tmp_path / "secrets" / keyring.FORMER).stat().st_mode & 0o077 == 0
+    before = _secrets(tmp_path)
+    assert (await rotate()).exit_code == 1
+    assert _secrets(tmp_path) == before
+
+
+def _secrets(folder: Path) -> tuple[str, ...]:
+    ring = keyring.read(folder)
+    assert ring is not None
+    return ring.secrets
+
+
+async def test_seal_everything_with_a_secret_that_was_given(
+    house: House, guarded: Protected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house.db.transaction() as tx:
+        await tx.execute(
+            update(AuthenticatorRow)
+            .values(sealed_secret=b"of another house" * 4)
+            .where(AuthenticatorRow.account_id != guarded.person.id)
+        )
+    new = "a secret that the operator has given to every process"
+    keys = {"secret_key": SecretStr(new), "old_secret_keys": (house.settings.secret_key,)}
+    settings = house.settings.model_copy(update={**keys, "data_dir": tmp_path})
+    monkeypatch.setenv("MADANG_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("MADANG_SECRET_KEY", new)
+    monkeypatch.setenv("MADANG_OLD_SECRET_KEYS", json.dumps([house.settings.secret_key.get_secret_value()]))
+    monkeypatch.setattr(kernel_settings, "load", lambda: settings)
+    for sealed in (1, 0):
+        done = await asyncio.to_thread(CliRunner().invoke, admin, ["rotate-keys"], obj=[Accounts()])
+        assert (done.exit_code, f"Sealed anew: {sealed}. Former secrets kept: 1" in done.output) == (0, True), (
+            done.output
+        )
+        assert "Take them out then, and restart." in done.output
+    async with house.db.transaction() as tx:
+        row = await tx.get_one(AuthenticatorRow, guarded.person.id)
+    assert sealing.unseal_with([new], row.sealed_secret, row.account_id) is not None

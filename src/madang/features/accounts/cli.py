@@ -13,6 +13,7 @@ from madang.kernel.command import in_house
 
 if TYPE_CHECKING:
     from madang.features.accounts.contracts import Account, Invite
+    from madang.features.accounts.service.rotation import Rotation
     from madang.kernel.house import House
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a sentence.")
@@ -162,17 +163,48 @@ def restore(email: str, *, as_json: bool) -> None:
 @admin.command("rotate-keys")
 @as_json
 def rotate_keys(*, as_json: bool) -> None:
-    """Make a new signing secret for `madang up`; nobody is signed out."""
+    """Make a new signing secret for `madang up` and seal everything with it; nobody is signed out.
+
+    Restart `madang up` afterwards. Where MADANG_SECRET_KEY is given, give every process the new one with the old one
+    in MADANG_OLD_SECRET_KEYS first; then this seals everything with it. What was interrupted goes on.
+    """
+    from madang.features.accounts.service import rotation
     from madang.kernel import keyring
 
     folder = Path(os.environ.get("MADANG_DATA_DIR") or ".madang")
-    given = os.environ.get("MADANG_SECRET_KEY")
-    if given not in (None, keyring.current(folder)) or keyring.current(folder) is None:
-        detail = "The secret is not one that `madang up` keeps: give MADANG_SECRET_KEY a new value, put the old one at"
-        raise click.ClickException(f"{detail} the front of the JSON list MADANG_OLD_SECRET_KEYS, and restart.")
-    former = keyring.rotate(folder)
-    news = "The next start of `madang up` signs with a new secret; what the former ones signed stays good."
-    click.echo(json.dumps({"former_secrets": former}) if as_json else news)
+    ring, given = keyring.read(folder), os.environ.get("MADANG_SECRET_KEY") or None
+    if ring and given in (None, *ring.secrets):
+        with keyring.locked(folder):
+            _say_rotation(in_house(lambda house: rotation.rotate(house, folder)), NEXT_OURS, as_json=as_json)
+    elif os.environ.get("MADANG_OLD_SECRET_KEYS", "[]") != "[]":
+        _say_rotation(in_house(rotation.seal_with_given), NEXT_GIVEN, as_json=as_json)
+    else:
+        raise click.ClickException(GIVEN_FIRST)
+
+
+NEXT_OURS = (
+    "Restart `madang up` now: until then it goes on with the secret before. That one is needed until {until} UTC at the"
+    " latest, counted from the restart; it is kept, and a later rotation drops it."
+)
+NEXT_GIVEN = (
+    "The keys in MADANG_OLD_SECRET_KEYS are needed until {until} UTC at the latest, if every process has been restarted"
+    " with the new one. Take them out then, and restart."
+)
+GIVEN_FIRST = (
+    "The secret is not one that `madang up` keeps: give MADANG_SECRET_KEY a new value, put the old one at the front of"
+    " the JSON list MADANG_OLD_SECRET_KEYS, restart every process, and run this again with both to seal everything."
+)
+
+
+def _say_rotation(done: "Rotation", following: str, *, as_json: bool) -> None:
+    told = {name: getattr(done, name) for name in ("sealed", "unreadable", "kept", "dropped")}
+    if as_json:
+        click.echo(json.dumps({**told, "needed_until": done.needed_until.isoformat()}))
+        return
+    click.echo("Sealed anew: {sealed}. Former secrets kept: {kept}, dropped: {dropped}.".format(**told))
+    if done.unreadable:
+        click.echo(f"No known key opens {done.unreadable}: whose codes are refused needs reset-second-factor.")
+    click.echo(following.format(until=f"{done.needed_until:%Y-%m-%d %H:%M}"))
 
 
 @admin.command("mail-test")

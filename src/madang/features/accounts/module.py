@@ -8,12 +8,14 @@ from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     import click
     from fastapi import APIRouter
 
     from madang.features.accounts.contracts import ExportedFile
     from madang.kernel.auth import Principal
+    from madang.kernel.db import Tx
     from madang.kernel.house import House
     from madang.kernel.jobs import Job, Schedule
 
@@ -48,16 +50,23 @@ class Accounts(Module):
         return (admin,)
 
     def offers(self) -> Sequence[Offer[object]]:
-        """The check of access tokens, and what somebody takes along of their account."""
+        """The check of access tokens, what somebody takes along of their account, and how long signatures are good."""
         from madang.features.accounts.contracts import EXPORT
+        from madang.kernel.keyring import SIGNED
 
-        return (AUTHENTICATOR.offer(_authenticate), EXPORT.offer(_export))
+        return (AUTHENTICATOR.offer(_authenticate), EXPORT.offer(_export), SIGNED.offer(_good_until))
 
 
 async def _authenticate(house: "House", bearer: str) -> "Principal":
     from madang.features.accounts.service.desk import authenticate
 
     return await authenticate(house, bearer)
+
+
+async def _good_until(tx: "Tx", before: "datetime") -> "datetime":
+    from madang.features.accounts.service.rotation import good_until
+
+    return await good_until(tx, before)
 
 
 def _export(house: "House", who: "Principal") -> "AsyncIterator[ExportedFile]":

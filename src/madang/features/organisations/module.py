@@ -8,6 +8,7 @@ from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     import click
     from fastapi import APIRouter
@@ -60,6 +61,7 @@ class Organisations(Module):
             WELCOME,
             CodeBook,
         )
+        from madang.kernel.keyring import SIGNED
 
         return (
             GROUPS.offer(_apply_grants),
@@ -68,6 +70,7 @@ class Organisations(Module):
             MAY_LEAVE.offer(_may_leave),
             EXPORT.offer(_export),
             REGISTRATION_CODES.offer(CodeBook(_knows_code, _redeem_code)),
+            SIGNED.offer(_good_until),
         )
 
 
@@ -99,6 +102,12 @@ def _export(house: "House", who: "Principal") -> "AsyncIterator[ExportedFile]":
     from madang.features.organisations.service.export import export
 
     return export(house, who)
+
+
+async def _good_until(tx: "Tx", before: "datetime") -> "datetime | None":
+    from madang.features.organisations.service.invites import good_until
+
+    return await good_until(tx, before)
 
 
 async def _knows_code(house: "House", tx: "Tx", code: str, email: str) -> bool:

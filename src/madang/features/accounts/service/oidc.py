@@ -59,11 +59,11 @@ async def depart(
     """
     provider = await oidc_provider.provider_for(house, chosen(name))
     if link_to is None:
-        flow = oidc_flow.begin(name, return_to)
+        flow = oidc_flow.begin(house, name, return_to)
     elif link_to.login_id is None:
         raise Forbidden("sign_in_needed", "Only a signed-in person can link an account. Sign in and try again.")
     else:
-        flow = oidc_flow.begin(name, return_to, account_id=link_to.account_id, login_id=link_to.login_id)
+        flow = oidc_flow.begin(house, name, return_to, account_id=link_to.account_id, login_id=link_to.login_id)
     url = await oidc_provider.authorization_url(provider, oidc_flow.secrets_of(house, flow), redirect_uri)
     return Departure(url, oidc_flow.seal(house, flow))
 

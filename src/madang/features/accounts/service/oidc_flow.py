@@ -28,7 +28,10 @@ _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?#\[\]-]*")
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What a way is for. `login_id` is the sign-in whose account is to be linked, None for signing in."""
+    """What a way is for. `login_id` is the sign-in whose account is to be linked, None for signing in.
+
+    `key` names the key of this server that everything of the way is made with.
+    """
 
     provider: str
     seed: str
@@ -36,6 +39,7 @@ class Flow:
     expires_at: int
     account_id: UUID | None = None
     login_id: UUID | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +57,17 @@ class Secrets:
 
 
 def begin(
-    provider: str, return_to: str | None, *, account_id: UUID | None = None, login_id: UUID | None = None
+    house: House, provider: str, return_to: str | None, *, account_id: UUID | None = None, login_id: UUID | None = None
 ) -> Flow:
     """A new way."""
     expires_at = int(now().timestamp()) + LIFETIME_SECONDS
-    return Flow(provider, secrets.token_urlsafe(24), own_path(return_to), expires_at, account_id, login_id)
+    seed, key = secrets.token_urlsafe(24), next(iter(_keys(house)))
+    return Flow(provider, seed, own_path(return_to), expires_at, account_id, login_id, key)
 
 
 def secrets_of(house: House, flow: Flow) -> Secrets:
     """State, nonce and verifier of a way; the same every time."""
-    key = _key(house)
+    key = _keys(house)[flow.key]
     made = [_text(hmac.digest(key, f"{purpose}:{flow.seed}".encode(), "sha256")) for purpose in ("s", "n", "v")]
     return Secrets(*made)
 
@@ -70,7 +75,7 @@ def secrets_of(house: House, flow: Flow) -> Secrets:
 def seal(house: House, flow: Flow) -> str:
     """The way as a cookie's value."""
     body = msgspec.json.encode(flow)
-    return f"{_text(body)}.{_text(hmac.digest(_key(house), b'cookie:' + body, 'sha256'))}"
+    return f"{_text(body)}.{_text(hmac.digest(_keys(house)[flow.key], b'cookie:' + body, 'sha256'))}"
 
 
 def open_sealed(house: House, sealed: str | None, provider: str, state: str | None) -> Flow:
@@ -115,15 +120,19 @@ def _unseal(house: House, sealed: str) -> Flow | None:
         body, mac = (
             base64.b64decode(part + "=" * (-len(part) % 4), b"-_", validate=True) for part in sealed.split(".")
         )
-        if not hmac.compare_digest(mac, hmac.digest(_key(house), b"cookie:" + body, "sha256")):
-            return None
-        return msgspec.json.decode(body, type=Flow)
+        for name, key in _keys(house).items():
+            if hmac.compare_digest(mac, hmac.digest(key, b"cookie:" + body, "sha256")):
+                flow = msgspec.json.decode(body, type=Flow)
+                return flow if flow.key == name else None
     except ValueError:
-        return None
+        pass
+    return None
 
 
-def _key(house: House) -> bytes:
-    return tokens.expand(house.settings.secrets[0], b"oidc-flow")
+def _keys(house: House) -> dict[str, bytes]:
+    """The key of new ways, and those of ways that were begun before it, by their names."""
+    keys = [tokens.expand(secret, b"oidc-flow") for secret in house.settings.secrets]
+    return {hashlib.sha256(b"name" + key).hexdigest()[:12]: key for key in keys}
 
 
 def _text(raw: bytes) -> str:

@@ -81,11 +81,14 @@ async def confirm(house: House, tx: Tx, who: Principal, code: str) -> list[str]:
         raise Conflict("totp_not_begun", "Begin with POST /api/v1/users/me/totp, and give a code of the app then.")
     if row.enabled_at is not None:
         raise Conflict("totp_enabled", "Codes from an app are on already.")
-    step = _step_of(house, row, code)
-    if step is None:
+    opened = _opened(house, row)
+    step = _step_of(opened, code)
+    if opened is None or step is None:
         detail = "This is not the app's code of this moment. Look whether the clock of the device is right."
         raise Forbidden("second_factor_wrong", detail)
     row.last_step, row.enabled_at = step, now()
+    if opened.is_stale:
+        row.sealed_secret = sealing.seal(house, opened.secret, who.account_id)
     await tx.flush()
     await record(tx, who, "accounts.totp_enabled", Target("account", who.account_id))
     return await recovery_codes.renew(tx, who)
@@ -106,26 +109,32 @@ async def use(house: House, tx: Tx, account_id: UUID, code: str) -> bool:
     """Whether this is a code of the account's app that was not used before; it and all earlier ones are used up."""
     enabled = (AuthenticatorRow.account_id == account_id, AuthenticatorRow.enabled_at.is_not(None))
     row = await tx.scalar(select(AuthenticatorRow).where(*enabled))
-    step = _step_of(house, row, code) if row else None
-    if step is None:
+    opened = _opened(house, row) if row else None
+    step = _step_of(opened, code)
+    if opened is None or step is None:
         return False
     later = update(AuthenticatorRow).where(*enabled, AuthenticatorRow.last_step < step).values(last_step=step)
+    if opened.is_stale:
+        later = later.values(sealed_secret=sealing.seal(house, opened.secret, account_id))
     return await tx.scalar(later.returning(AuthenticatorRow.account_id)) is not None
 
 
-def _step_of(house: House, row: AuthenticatorRow, code: str) -> int | None:
+def _opened(house: House, row: AuthenticatorRow) -> sealing.Opened | None:
+    opened = sealing.unseal(house, row.sealed_secret, row.account_id)
+    if opened is None:
+        logger.error("totp_secret_unreadable", account_id=str(row.account_id))
+    return opened
+
+
+def _step_of(opened: sealing.Opened | None, code: str) -> int | None:
     """The time step that a code is of, if it is one of now."""
     from pyotp.exceptions import OTPVerificationError  # noqa: PLC0415  # few processes ever need it
     from pyotp.totp import TOTP  # noqa: PLC0415  # the same
 
     digits = "".join(code.split())
-    if not re.fullmatch(r"[0-9]{6}", digits):
+    if opened is None or not re.fullmatch(r"[0-9]{6}", digits):
         return None
-    secret = sealing.unseal(house, row.sealed_secret, row.account_id)
-    if secret is None:
-        logger.error("totp_secret_unreadable", account_id=str(row.account_id))
-        return None
-    app = TOTP(base64.b32encode(secret).decode())
+    app = TOTP(base64.b32encode(opened.secret).decode())
     try:
         return app.verify_and_get_timecode(digits, for_time=now(), valid_window=STEPS_ASIDE)
     except OTPVerificationError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -61,6 +61,12 @@ def _digest(house: House, code: str) -> bytes:
 def _digests(house: House, code: str) -> list[bytes]:
     """How a typed code may be known, under the house's present secret and its former ones; none when it is no code."""
     return [found for secret in house.settings.secrets if (found := codes.digest(secret, code)) is not None]
+
+
+async def good_until(tx: Tx, before: datetime) -> datetime | None:
+    """Until when the last code is good that was hashed with the house's secret before that moment, None without one."""
+    standing = (InviteRow.revoked_at.is_(None), InviteRow.used_count < InviteRow.max_uses)
+    return await tx.scalar(select(func.max(InviteRow.expires_at)).where(InviteRow.created_at <= before, *standing))
 
 
 async def create(house: House, tx: Tx, who: Principal, scope_id: UUID, wish: Wish) -> Made:
