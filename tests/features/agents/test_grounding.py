@@ -48,6 +48,13 @@ def test_the_sentence_that_is_nearest():
     assert best_sentence("", "?") == ""
 
 
+def test_a_heading_is_no_sentence_and_marks_before_a_line_are_no_words():
+    rules = "# Rules of the library\n\nBooks may be kept for 14 days.\n\n- The library opens at eight.\n---\n"
+    assert best_sentence(rules, "What are the rules of the library?") == "The library opens at eight."
+    assert focus(rules, "rules?") == "Books may be kept for 14 days. The library opens at eight."
+    assert best_sentence("# Rules of the library", "rules?") == "Rules of the library"
+
+
 def test_the_nearest_sentences_keep_their_order():
     passage = "하나는 사과다. 둘은 앵두다. 셋은 자두다. 넷은 포도다. 다섯은 대추다."
     assert focus(passage, "포도와 사과와 자두는?") == "하나는 사과다. 셋은 자두다. 넷은 포도다."

@@ -14,12 +14,19 @@ FOCUS: Final = 3
 LONGEST: Final = 300
 
 _END = re.compile(r"(?<=[.!?。])\s+|\n+")
+_HEADING = re.compile(r"#{1,6} ")
+_MARKS = re.compile(r"^(?:[#>*+-]+ )+|^[#>*+-]+$")
 _OTHER = re.compile(r"[\W_]+")
 
 
 def sentences_of(passage: str) -> list[str]:
-    """The passage's sentences, each on one line."""
-    return [" ".join(part.split()) for part in _END.split(passage) if part.strip()]
+    """The passage's sentences, each on one line and without Markdown's marks before it.
+
+    Headings of Markdown are left out where there is anything else: they share words with a question and answer none.
+    """
+    parts = [" ".join(part.split()) for part in _END.split(passage) if part.strip()]
+    bodies = [part for part in parts if not _HEADING.match(part)]
+    return [plain for part in bodies or parts if (plain := _MARKS.sub("", part))]
 
 
 def ranked(sentences: list[str], question: str) -> list[int]:
