@@ -16,7 +16,6 @@ const GROUPS = ["model", "agent", "account", "scope"] as const satisfies readonl
 export function Usage({ scopeId }: { scopeId: string | null }) {
   const { t } = useTranslation();
   const [period, setPeriod] = useState(() => presetPeriod("30"));
-  const [measure, setMeasure] = useState<Measure>("cost");
   const daily = useUsage(scopeId, "day_model", period);
   return (
     <div className="flex flex-col gap-10">
@@ -33,17 +32,25 @@ export function Usage({ scopeId }: { scopeId: string | null }) {
         {daily.isPending && <SkeletonList rows={1} className="h-72" />}
         {daily.data && <Totals report={daily.data} />}
         {daily.data && daily.data.items.length === 0 && <Nothing>{t("usage.empty")}</Nothing>}
-        {daily.data && daily.data.items.length > 0 && (
-          <div className="flex flex-col gap-3">
-            <div className="flex items-center justify-between gap-3">
-              <h3 className="font-semibold">{t("usage.perDay")}</h3>
-              <Select bare label={t("usage.measure")} value={measure} options={MEASURES.map((one) => [one, t(`usage.${one}`)] as const)} onValue={setMeasure} className="w-32" />
-            </div>
-            <DailyChart report={daily.data} period={period} measure={measure} />
-          </div>
-        )}
+        {daily.data && daily.data.items.length > 0 && <PerDay report={daily.data} period={period} />}
       </Part>
       <Grouped scopeId={scopeId} period={period} />
+    </div>
+  );
+}
+
+function PerDay({ report, period }: { report: UsageReport; period: Period }) {
+  const { t } = useTranslation();
+  const [chosen, setChosen] = useState<Measure | null>(null);
+  // Where every model is free, an empty chart of costs would say that nothing happened.
+  const measure = chosen ?? (report.total.cost === 0 ? "tokens" : "cost");
+  return (
+    <div className="flex flex-col gap-3">
+      <div className="flex items-center justify-between gap-3">
+        <h3 className="font-semibold">{t("usage.perDay")}</h3>
+        <Select bare label={t("usage.measure")} value={measure} options={MEASURES.map((one) => [one, t(`usage.${one}`)] as const)} onValue={setChosen} className="w-32" />
+      </div>
+      <DailyChart report={report} period={period} measure={measure} />
     </div>
   );
 }
