@@ -76,7 +76,10 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Tokens and cost of all model calls of a run; the cost is None when any price is not known."""
+    """Tokens and cost of all model calls of a run, those of attempts that were cut off with them, as they are booked.
+
+    The cost is None when any price is not known.
+    """
 
     model: str
     input_tokens: int

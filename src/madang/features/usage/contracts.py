@@ -158,6 +158,24 @@ class Totals:
     cost: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTotals:
+    """What the calls for one run took together; the cost is in billionths of a dollar, as far as prices are known.
+
+    Calls that failed before they took anything are left out, and so are embeddings, whose tokens are not those of the
+    answer. `model` is that of the last call; `is_estimated` says that not all calls came to their end.
+    """
+
+    calls: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost: int
+    model: str
+    is_priced: bool
+    is_estimated: bool
+
+
 _WHOSE = {"platform": "this server", "scope": "your organisation", "account": "your account"}
 _OFTEN = {"day": "daily ", "week": "weekly ", "month": "monthly ", "total": ""}
 

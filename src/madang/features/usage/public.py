@@ -12,12 +12,13 @@ from madang.features.usage.contracts import (
     Metering,
     ModelUnpriced,
     Price,
+    RunTotals,
     Spender,
     Totals,
 )
-from madang.features.usage.queries import run_totals
 from madang.features.usage.service.meter import booked, metered
 from madang.features.usage.service.rates import limit_questions
+from madang.features.usage.service.tallies import Tally, tallied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +35,15 @@ __all__ = [
     "Metering",
     "ModelUnpriced",
     "Price",
+    "RunTotals",
     "Spender",
+    "Tally",
     "Totals",
     "booked",
     "limit_questions",
     "metered",
     "require_budget",
-    "run_totals",
+    "tallied",
 ]
 
 

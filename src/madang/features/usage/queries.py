@@ -4,10 +4,9 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
-from madang.features.usage.contracts import NOBODY, Totals
-from madang.features.usage.tables import UsageRow
+from madang.features.usage.contracts import NOBODY, RunTotals, Totals
 from madang.kernel.db import Tx
 
 type GroupBy = Literal["day", "day_model", "model", "agent", "account", "scope"]
@@ -73,9 +72,25 @@ async def account_names(tx: Tx, ids: list[UUID], scope_id: UUID | None) -> dict[
     return {row.id: row.name for row in found}
 
 
-async def run_totals(tx: Tx, run_id: UUID) -> Totals:
-    """What all booked calls for a run took, whichever attempt made them."""
-    columns = (UsageRow.input_tokens, UsageRow.cached_tokens, UsageRow.output_tokens, UsageRow.cost)
-    sums = [func.coalesce(func.sum(column), 0) for column in columns]
-    row = (await tx.execute(select(func.count(), *sums).where(UsageRow.run_id == run_id))).one()
-    return Totals(*(int(number) for number in row))
+_RUN = text("""
+    SELECT count(*) AS calls, sum(input_tokens)::bigint AS input_tokens, sum(cached_tokens)::bigint AS cached_tokens,
+        sum(output_tokens)::bigint AS output_tokens, sum(cost)::bigint AS cost,
+        (array_agg(model ORDER BY created_at DESC))[1] AS model,
+        bool_and(is_priced) AS is_priced, bool_or(outcome <> 'ok') AS is_estimated
+    FROM (
+        SELECT created_at, kind, model, outcome, is_priced, input_tokens, cached_tokens, output_tokens, cost
+        FROM partner.usage WHERE run_id = :run AND (outcome = 'ok' OR input_tokens + output_tokens > 0)
+        UNION ALL
+        SELECT created_at, kind, model, 'lost', true, input_tokens, 0, output_tokens, cost
+        FROM partner.reservations WHERE run_id = :run
+    ) calls WHERE kind <> 'embedding'
+""")
+
+
+async def run_totals(tx: Tx, run_id: UUID) -> RunTotals | None:
+    """What all calls for a run took, whichever attempt made them; None without any.
+
+    For the house, which sees reservations as well: they count as if nobody came back to settle them.
+    """
+    row = (await tx.execute(_RUN, {"run": run_id})).mappings().one()
+    return RunTotals(**row) if row["calls"] else None

@@ -13,15 +13,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from madang.features.agents.public import Turn, forget_run, run_agent
 from madang.features.providers.public import estimate_usage, model_info
-from madang.features.runs.contracts import EventType, RunEnded, RunOrder, RunRequest, Status
+from madang.features.runs.contracts import EventType, RunEnded, RunOrder, RunRequest, Status, Totals
 from madang.features.runs.service.desk import receipt
 from madang.features.runs.service.leases import Hand, Hands, Taken, open_hands
 from madang.features.runs.service.packing import pack
 from madang.features.runs.service.recorder import Recorder
-from madang.features.runs.service.tally import count_ended
+from madang.features.runs.service.tally import count_ended, totals_of
 from madang.features.runs.settings import load
 from madang.features.runs.tables import RUNS
-from madang.features.usage.public import BudgetExhausted
+from madang.features.usage.public import BudgetExhausted, Tally, tallied
 from madang.kernel import log
 from madang.kernel.auth import Principal
 from madang.kernel.db import Delivery
@@ -75,8 +75,9 @@ async def _attempt(house: House, hands: Hands, hand: Hand) -> Hand | None:
     """One attempt; the next one to make when PostgreSQL or Valkey went away under it."""
     try:
         recorder = await _open_log(house, hand)
-        ending = await _answer(house, hand, recorder)
-        await _end(house, hand, recorder, ending)
+        async with tallied(house, hand.run.id) as tally:
+            ending = await _answer(house, hand, recorder)
+            await _end(house, hand, recorder, ending, tally)
         if ending.status != "finished":
             await forget_run(house, hand.run.id)
     except FencedError:
@@ -166,32 +167,40 @@ def _failed(code: str, message: str, more: dict[str, str] | None = None) -> Endi
 
 
 def _stopped(house: House, hand: Hand, recorder: Recorder) -> Ending:
-    """The end of a run that a person stopped; a call that was cut off is counted by its length."""
+    """The end of a run that a person stopped; a call that told nothing is counted by its length.
+
+    The receipt is added when all calls have ended.
+    """
     turn = _turn(hand.run)
     said = "".join(recorder.text)
     if said and not recorder.calls:
         recorder.calls.append(estimate_usage(model_info(house, turn.model), turn.messages, said))
-    return Ending("cancelled", EventType.CANCELLED, {"receipt": receipt(recorder.totals())})
+    return Ending("cancelled", EventType.CANCELLED, {})
 
 
-async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending) -> None:
+async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending, tally: Tally) -> None:
     """Store the end, however long PostgreSQL is away, then tell it. Raises `FencedError`."""
-    last = Event(recorder.log.last + 1, ending.event.encode(), msgspec.json.encode(ending.data))
     tries = 0
     while True:
         try:
-            await _store(house, hand, recorder, ending, last)
-            break
+            last, totals = await _store(house, hand, recorder, ending, tally)
         except AWAY as error:
             logger.warning("end_not_stored", error=str(error).splitlines()[0])
             await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
             tries += 1
-    recorder.log.append(last.type, last.data)
-    count_ended(ending.status, recorder.totals())
+        else:
+            recorder.log.append(last.type, last.data)
+            count_ended(ending.status, totals)
+            return
 
 
-async def _store(house: House, hand: Hand, recorder: Recorder, ending: Ending, last: Event) -> None:
-    totals = recorder.totals()
+async def _store(
+    house: House, hand: Hand, recorder: Recorder, ending: Ending, tally: Tally
+) -> tuple[Event, Totals | None]:
+    spent = tally.here() if hand.attempt == 1 else await tally.everywhere()
+    totals = totals_of(spent, recorder.totals())
+    data = {"receipt": receipt(totals)} if ending.status == "cancelled" else ending.data
+    last = Event(recorder.log.last + 1, ending.event.encode(), msgspec.json.encode(data))
     end = {
         "run": hand.run.id,
         "attempt_of": hand.attempt,
@@ -208,6 +217,7 @@ async def _store(house: House, hand: Hand, recorder: Recorder, ending: Ending, l
             raise FencedError(str(hand.run.id))
         labels = {key: str(value) for key, value in hand.run.labels.items()}
         await tx.announce(RunEnded(hand.run.id, hand.run.account_id, ending.status, labels))
+    return last, totals
 
 
 async def _try_again(hands: Hands, hand: Hand) -> Hand | None:

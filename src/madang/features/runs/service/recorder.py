@@ -82,7 +82,7 @@ class Recorder:
         )
 
     def totals(self) -> Totals | None:
-        """All model calls of this attempt together; None when there was none."""
+        """All model calls that the agent told of in this attempt; None when there was none."""
         if not self.calls:
             return None
         costs = [call.cost_micros for call in self.calls if call.cost_micros is not None]

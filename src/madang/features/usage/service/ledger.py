@@ -63,6 +63,11 @@ class Booking:
     latency_ms: int
     reservation_id: UUID | None = None
 
+    @property
+    def counts_for_run(self) -> bool:
+        """Whether a run's totals contain it: see `RunTotals`."""
+        return self.kind != "embedding" and (self.outcome == "ok" or self.input_tokens + self.output_tokens > 0)
+
 
 class _Answer(msgspec.Struct):
     granted: int | None = None

@@ -52,6 +52,8 @@ class Meter:
         self._timer: asyncio.TimerHandle | None = None
         self._held: set[UUID] = set()
         self._keeper: asyncio.Task[None] | None = None
+        self.tallies: dict[UUID, list[Booking]] = {}
+        """Where to write down a second time what ends for a run that somebody watches."""
 
     async def binds(self, spender: Spender) -> bool:
         """Whether any budget may bind what the spender spends."""
@@ -107,6 +109,8 @@ class Meter:
     def add(self, booking: Booking) -> None:
         """Have the call booked in a moment."""
         self._waiting.append(booking)
+        if booking.run_id is not None and booking.run_id in self.tallies:
+            self.tallies[booking.run_id].append(booking)
         if booking.reservation_id is not None:
             self._held.discard(booking.reservation_id)
         self._wake(BOOK_SECONDS if booking.reservation_id is None else HELD_BOOK_SECONDS)
