@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 
 import httpx
 import msgspec
@@ -11,12 +12,12 @@ from sqlalchemy import text
 
 from madang.features.accounts.contracts import WRITE, LetterWanted
 from madang.features.accounts.module import Accounts
-from madang.features.accounts.service import links, recovery
+from madang.features.accounts.service import invites, links, recovery
 from madang.kernel import clock
 from madang.kernel.house import House, open_house
 from madang.kernel.http import build_app
 from madang.kernel.settings import Settings
-from tests.features.accounts.conftest import PASSWORD, only
+from tests.features.accounts.conftest import PASSWORD, bearer, only
 from tests.mailbox import Mailbox, serving, token, words
 
 AUTH = "/api/v1/auth"
@@ -130,6 +131,45 @@ async def test_registering_a_taken_address_looks_like_registering_a_free_one(wri
     told = next(mail for mail in box.mails[1:] if mail["To"] == email)
     assert "https://madang.example/" in words(told)
     assert (await log_in(api, email, OTHER)).json()["code"] == "invalid_credentials", "nobody's password was changed"
+
+
+async def test_a_code_that_is_good_once_does_not_tell_whether_an_address_has_an_account(writing, api, monkeypatch):
+    taken = await register(api)
+    only(monkeypatch, registration="invite")
+    told = []
+    for email in (taken, f"{secrets.token_hex(6)}@example.org"):
+        async with writing.db.transaction() as tx:
+            made, code = await invites.create(tx, None, note="", max_uses=1, lifetime=timedelta(days=1))
+        body = {"email": email, "password": PASSWORD, "name": "Mallory", "invite_code": code}
+        first = await api.post(f"{AUTH}/register", json=body)
+        other = {**body, "email": f"{secrets.token_hex(6)}@example.org"}
+        second = await api.post(f"{AUTH}/register", json=other)
+        async with writing.db.transaction() as tx:
+            used = await tx.scalar(
+                text("SELECT used_count FROM supervisor.registration_invites WHERE id = :id"), {"id": made.id}
+            )
+        told.append((first.status_code, sorted(first.json()), second.status_code, second.json()["code"], used))
+    assert told[0] == told[1]
+    assert told[0][0] == 201
+    assert told[0][2:] == (403, "invite_invalid", 1)
+
+
+async def test_a_supervisor_sends_somebody_the_letter_with_which_they_choose_another_password(
+    writing, api, box, join, house
+):
+    boss, person = await join(supervisor=True), await join()
+    path = f"/api/v1/users/{person.id}/password-letter"
+    sent = await api.post(path, headers=bearer(boss.access_token))
+    assert (sent.status_code, sent.content) == (202, b"null"), "the link is the person's alone"
+    await deliver(writing)
+    (letter,) = box.mails
+    assert letter["To"] == person.email
+    body = {"token": token(letter), "password": OTHER}
+    assert (await api.post(f"{AUTH}/password/reset", json=body)).status_code == 204
+    assert (await log_in(api, person.email, OTHER)).status_code == 200
+    async with house.db.transaction() as tx:
+        query = text("SELECT actor_id FROM supervisor.audit WHERE action = 'accounts.reset_letter_sent'")
+        assert boss.id in (await tx.scalars(query)).all()
 
 
 async def test_who_forgot_the_password_chooses_another_and_is_signed_out_everywhere(writing, api, box):

@@ -10,6 +10,7 @@ from sqlalchemy import make_url, text
 
 from madang.catalog import installed
 from madang.features.agents.public import prepare_checkpoints
+from madang.features.organisations.queries import Wanted
 from madang.features.organisations.service import members, ownership, scopes
 from madang.kernel.db import APP_ROLE
 from madang.kernel.house import House, open_house
@@ -64,7 +65,7 @@ async def test_everything_works_and_nothing_shows(world: World) -> None:
         assert made.scope.my_role == "manager"
     supervisor = world.people["supervisor"]
     async with world.house.db.transaction(supervisor) as tx:
-        assert len(await scopes.listed(tx, supervisor, sought=None, after=None, limit=10)) == 2
+        assert len(await scopes.listed(tx, supervisor, Wanted(10))) == 2
     first = world.people["a owner"]
     async with world.house.db.transaction(first) as tx:
         heir = await ownership.transfer(tx, first, world.id("a"), world.members["a admin", "a"].id)

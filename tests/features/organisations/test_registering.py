@@ -73,3 +73,44 @@ async def test_a_taken_address_uses_no_code_up(api: Api, world: World, visitor: 
     made = await register(visitor, await code_for(api))
     assert told(await register(visitor, code, email=made.json()["email"])) == (409, "email_taken")
     assert (await register(visitor, code)).status_code == 201
+
+
+@pytest.fixture
+def proving(monkeypatch: pytest.MonkeyPatch, visitor: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A visitor of a house where addresses have to be proved, so that nobody is told which are taken."""
+    chosen = account_settings.load().model_copy(update={"require_verified_email": True})
+    monkeypatch.setattr(account_settings, "load", lambda: chosen)
+    return visitor
+
+
+async def test_a_code_that_is_good_once_does_not_tell_whether_an_address_has_an_account(
+    api: Api, world: World, proving: httpx.AsyncClient
+) -> None:
+    email = (await register(proving, await code_for(api))).json()["email"]
+    before, seen = await joined(world), []
+    for one in (email, f"{secrets.token_hex(6)}@example.org"):
+        code = await code_for(api)
+        first = await register(proving, code, email=one)
+        second = await register(proving, code)
+        looked = await proving.get(f"/invites/{code}")
+        listed = (await api("a owner", "GET", f"/scopes/{world.id('a.p.c')}/invites")).json()["items"][0]
+        seen.append((told(first), sorted(first.json()), told(second), told(looked), listed["used_count"]))
+    assert seen[0] == seen[1]
+    assert seen[0][2] == (409, "invite_used_up")
+    assert await joined(world) == before + 1, "whoever knows an address makes nobody a member with it"
+
+
+async def test_who_had_forgotten_their_account_takes_the_code_once_they_are_signed_in(
+    api: Api, world: World, proving: httpx.AsyncClient
+) -> None:
+    async with world.house.db.transaction() as tx:
+        query = text('SELECT email FROM "user".accounts WHERE id = :id')
+        email = await tx.scalar(query, {"id": world.people["outsider"].account_id})
+    code = await code_for(api)
+    assert (await register(proving, code, email=email)).status_code == 201
+    assert told(await api("b owner", "POST", f"/invites/{code}/redeem")) == (409, "invite_used_up")
+    for _ in range(2):
+        taken = await api("outsider", "POST", f"/invites/{code}/redeem")
+        assert (taken.status_code, taken.json()["role"]) == (200, "student")
+    listed = (await api("a owner", "GET", f"/scopes/{world.id('a.p.c')}/invites")).json()["items"][0]
+    assert (listed["used_count"], listed["max_uses"]) == (1, 1)

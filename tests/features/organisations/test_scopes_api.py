@@ -171,3 +171,47 @@ async def test_deeds_are_in_the_audit_log_of_the_scope(api: Api, world: World) -
     }.items():
         async with world.house.db.transaction(world.people[name]) as tx:
             assert list(await tx.scalars(query, {"id": str(world.id("a.p"))})) == seen, name
+
+
+async def deleted(api: Api, by: str, path: str) -> list[str]:
+    answer = await api(by, "GET", f"{path}?deleted=true")
+    assert answer.status_code == 200, answer.text
+    assert all(one["removal_at"] > one["deleted_at"] for one in answer.json()["items"])
+    return [one["id"] for one in answer.json()["items"]]
+
+
+async def test_who_can_restore_finds_what_was_deleted(api: Api, world: World) -> None:
+    beneath, gone = f"/scopes/{world.id('a')}/children", str(world.id("a.p"))
+    assert (await api("a admin", "DELETE", f"/scopes/{gone}")).status_code == 204
+    for by in ("a owner", "a admin", "supervisor"):
+        assert await deleted(api, by, beneath) == [gone]
+        (shown,) = (await api(by, "GET", f"{beneath}?deleted=true")).json()["items"]
+        assert shown["permissions"] == ["scope.delete"], "nothing else can be done with it"
+        assert gone not in [one["id"] for one in (await api(by, "GET", beneath)).json()["items"]]
+    assert told(await api("a manager", "GET", f"{beneath}?deleted=true")) == (403, "scope_permission")
+    for by in ("b owner", "outsider"):
+        assert told(await api(by, "GET", f"{beneath}?deleted=true")) == (404, "scope_not_found")
+    assert (await api("a admin", "POST", f"/scopes/{gone}/restore")).status_code == 200
+    assert await deleted(api, "a admin", beneath) == []
+
+
+async def test_a_deleted_organisation_is_found_by_its_owner_and_by_supervisors(api: Api, world: World) -> None:
+    gone = str(world.id("a"))
+    assert (await api("a owner", "DELETE", f"/scopes/{gone}")).status_code == 204
+    assert await deleted(api, "a owner", "/organisations/") == [gone]
+    assert gone in await deleted(api, "supervisor", "/organisations/")
+    for by in ("a admin", "a manager", "a.p admin", "b owner", "outsider"):
+        assert await deleted(api, by, "/organisations/") == []
+    await world.run(
+        "UPDATE partner.scopes SET deleted_at = now() - interval '31 days' WHERE id = :id", id=world.id("a")
+    )
+    assert await deleted(api, "a owner", "/organisations/") == [], "its days are over"
+    assert gone not in await deleted(api, "supervisor", "/organisations/")
+
+
+async def test_what_was_deleted_in_a_suspended_place_waits_until_it_goes_on(api: Api, world: World) -> None:
+    assert (await api("a admin", "DELETE", f"/scopes/{world.id('a.p')}")).status_code == 204
+    assert (await api("supervisor", "POST", f"/scopes/{world.id('a')}/suspend")).status_code == 200
+    beneath = f"/scopes/{world.id('a')}/children"
+    assert told(await api("a owner", "GET", f"{beneath}?deleted=true")) == (403, "scope_suspended")
+    assert await deleted(api, "supervisor", beneath) == [str(world.id("a.p"))]

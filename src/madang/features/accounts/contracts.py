@@ -165,11 +165,14 @@ class CodeBook:
     """Another feature's codes, with which people may register where registration is by invitation.
 
     `knows` takes a code and a normal e-mail address and says whether the code is one of its own; it raises a `Problem`
-    for one that is but is no good for that address now. `redeem` is called in the transaction that made the account.
+    for one that is but is no good for that address now. `redeem` is called in the transaction that made the account;
+    `reserve` in place of it where the address has an account already: it uses the code up in the same way, and gives
+    nothing before the account's owner takes it.
     """
 
     knows: "Callable[[House, Tx, str, str], Awaitable[bool]]"
     redeem: "Callable[[House, Tx, Account, str], Awaitable[None]]"
+    reserve: "Callable[[House, Tx, str, str], Awaitable[None]]"
 
 
 REGISTRATION_CODES: Slot[CodeBook] = Slot("accounts.registration_codes")

@@ -1,6 +1,6 @@
 """Load and permit in one step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -75,6 +75,13 @@ def allow(scope: Scope, permission: Permission) -> Scope:
     raise Forbidden("scope_permission", detail)
 
 
+def permit_restoring(who: Principal, parent: Scope) -> None:
+    """Let only those see what was deleted beneath a scope who could restore it; raises `Forbidden`."""
+    may_above = parent.my_role is not None and PERMISSIONS[parent.my_role] >= DELETION
+    if not who.is_supervisor and (parent.status == "suspended" or not may_above):
+        allow(replace(parent, permissions=frozenset()), "scope.delete")
+
+
 def not_found() -> NotFound:
     """The answer about every scope that is not there for the caller."""
     return NotFound("scope_not_found", "There is no such organisation, partner or class.")
@@ -85,6 +92,7 @@ def shown(row: Any, *, is_supervisor: bool) -> Scope | None:  # noqa: ANN401  # 
     roles = roles_of(row.roles, len(row.path))
     if row.state_above == "deleted" or (roles.here is None and not is_supervisor):
         return None
+    held = EVERYTHING if is_supervisor else permissions(roles, row.kind, row.state, row.state_above)
     return Scope(
         id=row.id,
         kind=row.kind,
@@ -93,7 +101,7 @@ def shown(row: Any, *, is_supervisor: bool) -> Scope | None:  # noqa: ANN401  # 
         name=row.name,
         status="active" if row.state == "active" else "suspended",
         my_role=roles.here,
-        permissions=EVERYTHING if is_supervisor else permissions(roles, row.kind, row.state, row.state_above),
+        permissions=held & DELETION if row.deleted_at else held,
         created_at=row.created_at,
         deleted_at=row.deleted_at,
     )

@@ -87,7 +87,8 @@ class Scope:
     """A place in the tree as one person sees it.
 
     `path` are the scopes from the organisation down to this one. `my_role` is the highest that holds here, None for a
-    supervisor without one. `status` is "suspended" too when a scope above is.
+    supervisor without one. `status` is "suspended" too when a scope above is. When it was deleted, all that is left to
+    do is to take that back.
     """
 
     id: UUID

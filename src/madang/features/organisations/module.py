@@ -69,7 +69,7 @@ class Organisations(Module):
             WELCOME.offer(_welcome),
             MAY_LEAVE.offer(_may_leave),
             EXPORT.offer(_export),
-            REGISTRATION_CODES.offer(CodeBook(_knows_code, _redeem_code)),
+            REGISTRATION_CODES.offer(CodeBook(_knows_code, _redeem_code, _reserve_code)),
             SIGNED.offer(_good_until),
         )
 
@@ -120,3 +120,9 @@ async def _redeem_code(house: "House", tx: "Tx", account: "Account", code: str) 
     from madang.features.organisations.service.invites import redeem
 
     await redeem(house, tx, account, code)
+
+
+async def _reserve_code(house: "House", tx: "Tx", email: str, code: str) -> None:
+    from madang.features.organisations.service.invites import reserve
+
+    await reserve(house, tx, email, code)

@@ -1,6 +1,8 @@
 """Long reads: scopes as somebody sees them, members, invites."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,36 +68,52 @@ async def standing(tx: Tx, who: Principal, scope_id: UUID) -> Any:  # noqa: ANN4
     return (await tx.execute(ONE_STANDING, {"scope_id": scope_id, "account_id": who.account_id})).one_or_none()
 
 
-async def organisations(tx: Tx, who: Principal, sought: str | None, after: UUID | None, limit: int) -> Sequence[Any]:
-    """Rows of `STANDING` of organisations: those the caller is a member of, all for a supervisor; the oldest first."""
-    wanted = STANDING.where(ScopeRow.parent_id.is_(None))
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which of many scopes: with `sought` in the name, and later than `after`, at most `limit` of them.
+
+    Those that stand, or with `deleted_since` those that were deleted later than that.
+    """
+
+    limit: int
+    after: UUID | None = None
+    sought: str | None = None
+    deleted_since: datetime | None = None
+
+
+async def organisations(tx: Tx, who: Principal, wanted: Wanted) -> Sequence[Any]:
+    """Rows of `STANDING` of organisations: those the caller is a member of, all for a supervisor; the oldest first.
+
+    Of the deleted ones only those that they owned.
+    """
+    query = STANDING.where(ScopeRow.parent_id.is_(None))
     if not who.is_supervisor:
         mine = select(MembershipRow.scope_id).where(_mine("active"))
-        wanted = wanted.where(ScopeRow.id.in_(mine))
-    return await _page(tx, who, wanted, sought, after, limit)
+        owned = mine.where(MembershipRow.role == "owner")
+        query = query.where(ScopeRow.id.in_(owned if wanted.deleted_since else mine))
+    return await _page(tx, who, query, wanted)
 
 
-async def children(tx: Tx, who: Principal, parent_id: UUID, after: UUID | None, limit: int) -> Sequence[Any]:
+async def children(tx: Tx, who: Principal, parent_id: UUID, wanted: Wanted) -> Sequence[Any]:
     """Rows of `STANDING` of what lies directly beneath a scope, the oldest first."""
-    wanted = STANDING.where(ScopeRow.parent_id == parent_id)
+    query = STANDING.where(ScopeRow.parent_id == parent_id)
     if not who.is_supervisor:
-        wanted = wanted.where(ScopeRow.id.not_in(select(MembershipRow.scope_id).where(_mine("suspended"))))
-    return await _page(tx, who, wanted, None, after, limit)
+        query = query.where(ScopeRow.id.not_in(select(MembershipRow.scope_id).where(_mine("suspended"))))
+    return await _page(tx, who, query, wanted)
 
 
 def _mine(status: Status) -> ColumnElement[bool]:
     return and_(MembershipRow.account_id == _account, MembershipRow.status == status)
 
 
-async def _page(
-    tx: Tx, who: Principal, wanted: Standing, sought: str | None, after: UUID | None, limit: int
-) -> Sequence[Any]:
-    wanted = wanted.where(ScopeRow.deleted_at.is_(None)).order_by(ScopeRow.id).limit(limit)
-    if after is not None:
-        wanted = wanted.where(ScopeRow.id > after)
-    if sought:
-        wanted = wanted.where(ScopeRow.name.icontains(sought, autoescape=True))
-    return (await tx.execute(wanted, {"account_id": who.account_id})).all()
+async def _page(tx: Tx, who: Principal, query: Standing, wanted: Wanted) -> Sequence[Any]:
+    since = wanted.deleted_since
+    query = query.where(ScopeRow.deleted_at > since if since else ScopeRow.deleted_at.is_(None))
+    if wanted.after is not None:
+        query = query.where(ScopeRow.id > wanted.after)
+    if wanted.sought:
+        query = query.where(ScopeRow.name.icontains(wanted.sought, autoescape=True))
+    return (await tx.execute(query.order_by(ScopeRow.id).limit(wanted.limit), {"account_id": who.account_id})).all()
 
 
 async def member_counts(tx: Tx, scope_ids: Sequence[UUID]) -> dict[UUID, int]:

@@ -68,7 +68,10 @@ class InviteRow(Row):
 
 
 class RedemptionRow(Row):
-    """Who used which code, so that one person uses it up only once."""
+    """Who used which code, so that one person uses it up only once.
+
+    `is_reserved` while it is used up for somebody who has an account and has not taken it yet.
+    """
 
     __tablename__ = "redemptions"
     __table_args__ = ({"schema": "partner"},)
@@ -76,6 +79,7 @@ class RedemptionRow(Row):
     invite_id: Mapped[UUID] = mapped_column(ForeignKey("partner.invites.id", ondelete="CASCADE"), primary_key=True)
     scope_id: Mapped[UUID]
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    is_reserved: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = created_at_column()
 
 

@@ -89,6 +89,7 @@ TABLES = (
             CONSTRAINT fk_redemptions_scope_id_scopes REFERENCES partner.scopes ON DELETE CASCADE,
         account_id uuid NOT NULL
             CONSTRAINT fk_redemptions_account_id_accounts REFERENCES "user".accounts ON DELETE CASCADE,
+        is_reserved boolean NOT NULL DEFAULT false,
         created_at timestamptz NOT NULL DEFAULT now(),
         CONSTRAINT pk_redemptions PRIMARY KEY (invite_id, account_id)
     )

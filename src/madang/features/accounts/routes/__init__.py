@@ -6,6 +6,7 @@ from madang.features.accounts.routes import (
     keys,
     leaving,
     oidc,
+    overseeing,
     passkeys,
     recovery,
     second_factors,
@@ -28,6 +29,7 @@ ROUTERS = (
     users.router,
     leaving.router,
     leaving.entrance,
+    overseeing.router,
     oidc.router,
     oidc.identities_router,
 )

@@ -61,8 +61,8 @@ async def register(house: House, wanted: Application, address: str) -> Account:
     invited people register, nobody else learns which addresses are taken; where anybody may, failures from one address
     are counted and slowed down.
 
-    Where addresses are verified, a taken one is no `Conflict`: the answer is that of a free one, and its owner is told
-    by mail.
+    Where addresses are verified, a taken one is no `Conflict`: the answer is that of a free one, the code is used up
+    all the same, and its owner is told by mail.
     """
     email = normal_email(wanted.email)
     password = passwords.accept(wanted.password, email, wanted.name)
@@ -72,18 +72,8 @@ async def register(house: House, wanted: Application, address: str) -> Account:
                 await _permit(house, tx, wanted.invite_code, email, spend=False)
         hashing = (await house.resource(open_desk)).hashing
         password_hash = await hashing.hash(password)
-        try:
-            async with house.db.transaction() as tx:
-                made = await _found_or_join(house, tx, wanted, email, password_hash)
-                if not made.email_verified and recovery.is_required(house):
-                    await recovery.tell(house, tx, "verification", email)
-                return made
-        except Conflict as taken:
-            if taken.code != "email_taken" or not recovery.is_required(house):
-                raise
-    async with house.db.transaction() as tx:
-        await recovery.tell(house, tx, "already_registered", email)
-    return Account(new_id(), email, wanted.name.strip(), is_supervisor=False, is_disabled=False, created_at=now())
+        async with house.db.transaction() as tx:
+            return await _found_or_join(house, tx, wanted, email, password_hash)
 
 
 async def _found_or_join(house: House, tx: Tx, wanted: Application, email: str, password_hash: str) -> Account:
@@ -94,10 +84,27 @@ async def _found_or_join(house: House, tx: Tx, wanted: Application, email: str, 
     reads: dict[str, object] = {"language": wanted.language} if wanted.language else {}
     made = await _insert(tx, email, wanted.name.strip(), password_hash, is_supervisor=is_founder, preferences=reads)
     if made is None:
-        raise Conflict("email_taken", "There is an account with this e-mail address. Sign in, or use another one.")
+        return await _answer_alike(house, tx, wanted, email, book)
     if book is not None and code:
         await book.redeem(house, tx, made, code)
+    if not made.email_verified and recovery.is_required(house):
+        await recovery.tell(house, tx, "verification", email)
     return made
+
+
+async def _answer_alike(house: House, tx: Tx, wanted: Application, email: str, book: CodeBook | None) -> Account:
+    """Tell nothing about a taken address where addresses are proved; elsewhere raise `Conflict` (email_taken).
+
+    The code is used up as if the address were free: whoever holds one that is good once would otherwise know by its
+    being good still that there is an account. Another feature's code stays with the owner of the address, who may have
+    forgotten the account and can take it once signed in.
+    """
+    if not recovery.is_required(house):
+        raise Conflict("email_taken", "There is an account with this e-mail address. Sign in, or use another one.")
+    if book is not None and wanted.invite_code:
+        await book.reserve(house, tx, email, wanted.invite_code)
+    await recovery.tell(house, tx, "already_registered", email)
+    return Account(new_id(), email, wanted.name.strip(), is_supervisor=False, is_disabled=False, created_at=now())
 
 
 async def _permit(house: House, tx: Tx, invite_code: str | None, email: str, *, spend: bool) -> CodeBook | None:

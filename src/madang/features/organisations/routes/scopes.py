@@ -1,11 +1,12 @@
 """Organisations, and the tree beneath each."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import Field
 
+from madang.features.organisations.queries import Wanted
 from madang.features.organisations.routes.shared import Line, Name, ScopeBody, next_cursor, shown_scope
 from madang.features.organisations.service import scopes
 from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx
@@ -13,6 +14,8 @@ from madang.kernel.problems import problems
 
 organisations = APIRouter(prefix="/organisations", tags=["organisations"])
 router = APIRouter(prefix="/scopes", tags=["organisations"])
+
+type Deleted = Annotated[bool, Query(description="What was deleted, in place of what stands.")]
 
 
 class NewOrganisation(Strict):
@@ -37,11 +40,18 @@ class ScopeChange(Strict):
 
 @organisations.get("/", responses=problems(401))
 async def list_organisations(
-    tx: ReadTx, who: Who, q: Line | None = None, cursor: UUID | None = None, limit: Limit = 50
+    tx: ReadTx,
+    who: Who,
+    q: Line | None = None,
+    deleted: Deleted = False,  # noqa: FBT002  # a query parameter
+    cursor: UUID | None = None,
+    limit: Limit = 50,
 ) -> Page[ScopeBody]:
-    """List one's own organisations, all for a supervisor, the oldest first; `q` searches names."""
-    found = await scopes.listed(tx, who, sought=q, after=cursor, limit=limit + 1)
-    return _page(found, limit)
+    """List one's own organisations, all for a supervisor, the oldest first; `q` searches names.
+
+    `deleted` lists those instead that can still be restored, for their owners and supervisors.
+    """
+    return _page(await scopes.listed(tx, who, _wanted(limit, cursor, q, deleted=deleted)), limit)
 
 
 @organisations.post("/", status_code=201, responses=problems(401, 403))
@@ -88,17 +98,28 @@ async def resume_scope(tx: WriteTx, who: Who, scope_id: UUID) -> ScopeBody:
 
 @router.get("/{scope_id:uuid}/children", responses=problems(401, 403, 404))
 async def list_children(
-    tx: ReadTx, who: Who, scope_id: UUID, cursor: UUID | None = None, limit: Limit = 50
+    tx: ReadTx,
+    who: Who,
+    scope_id: UUID,
+    deleted: Deleted = False,  # noqa: FBT002  # a query parameter
+    cursor: UUID | None = None,
+    limit: Limit = 50,
 ) -> Page[ScopeBody]:
-    """List what lies directly beneath, the oldest first."""
-    found = await scopes.children(tx, who, scope_id, after=cursor, limit=limit + 1)
-    return _page(found, limit)
+    """List what lies directly beneath, the oldest first.
+
+    `deleted` lists instead what can still be restored, for those who may do that.
+    """
+    return _page(await scopes.children(tx, who, scope_id, _wanted(limit, cursor, deleted=deleted)), limit)
 
 
 @router.post("/{scope_id:uuid}/children", status_code=201, responses=problems(401, 403, 404))
 async def create_child(tx: WriteTx, who: Who, scope_id: UUID, body: NewChild) -> ScopeBody:
     """Make a partner or a class beneath an organisation, or a class beneath a partner."""
     return shown_scope(await scopes.create_child(tx, who, scope_id, body.kind, body.name))
+
+
+def _wanted(limit: int, after: UUID | None, sought: str | None = None, *, deleted: bool) -> Wanted:
+    return Wanted(limit + 1, after, sought, scopes.restorable_since() if deleted else None)
 
 
 def _page(found: list[scopes.Listed], limit: int) -> Page[ScopeBody]:

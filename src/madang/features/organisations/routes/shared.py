@@ -8,7 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel, StringConstraints
 
 from madang.features.organisations.contracts import Kind, Permission, Role, Status
-from madang.features.organisations.service.scopes import Listed
+from madang.features.organisations.service.scopes import Listed, removal_at
 
 type Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 type Name = Annotated[
@@ -22,7 +22,7 @@ class ScopeBody(BaseModel):
 
     `path` are the scopes from the organisation down to this one. `status` is "suspended" too when one above is.
     `my_role` is the highest that holds here, null for a supervisor without one; `member_count` is null for who may not
-    see members.
+    see members. Of one that was deleted, `removal_at` says until when it can be restored.
     """
 
     id: UUID
@@ -35,6 +35,8 @@ class ScopeBody(BaseModel):
     permissions: list[Permission]
     member_count: int | None
     created_at: datetime
+    deleted_at: datetime | None
+    removal_at: datetime | None
 
 
 def shown_scope(listed: Listed) -> ScopeBody:
@@ -51,6 +53,8 @@ def shown_scope(listed: Listed) -> ScopeBody:
         permissions=sorted(scope.permissions),
         member_count=listed.member_count,
         created_at=scope.created_at,
+        deleted_at=scope.deleted_at,
+        removal_at=removal_at(scope),
     )
 
 

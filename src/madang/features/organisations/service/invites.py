@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import func, select
 
-from madang.features.accounts.public import Account, Counter, account_of, attempt, normal_email
+from madang.features.accounts.public import Account, Counter, account_by_email, account_of, attempt, normal_email
 from madang.features.organisations import queries, settings
 from madang.features.organisations.access import permit
 from madang.features.organisations.contracts import RANK, Invite, Kind, Offer, Role, Scope
@@ -219,18 +219,44 @@ async def redeem(house: House, tx: Tx, account: Account, code: str) -> UUID:
     member = await tx.scalar(query)
     if member is not None and member.status == "suspended":
         raise Forbidden("membership_suspended", "You are suspended here. Ask those who run it.")
-    if await tx.get(RedemptionRow, (row.id, account.id)) is not None:
+    redemption = await tx.get(RedemptionRow, (row.id, account.id))
+    if redemption is not None and not redemption.is_reserved:
         if member is None:
             detail = "You were removed from here, and this code does not bring you back. Ask for a new one."
             raise Forbidden("membership_ended", detail)
         return scope.id
-    await _still_good(tx, row)
+    await _still_good(tx, row, is_reserved=redemption is not None)
     role = msgspec.convert(row.role, Role)
     if member is None or RANK[msgspec.convert(member.role, Role)] < RANK[role]:
-        row.used_count += 1
-        tx.add(RedemptionRow(invite_id=row.id, scope_id=scope.id, account_id=account.id))
+        _use(tx, row, account.id, redemption)
         await enrol(tx, account.id, scope, Place(role, "invite"), member)
     return scope.id
+
+
+def _use(tx: Tx, row: InviteRow, account_id: UUID, reserved: RedemptionRow | None) -> None:
+    if reserved is not None:
+        reserved.is_reserved = False
+        return
+    row.used_count += 1
+    tx.add(RedemptionRow(invite_id=row.id, scope_id=row.scope_id, account_id=account_id))
+
+
+async def reserve(house: House, tx: Tx, email: str, code: str) -> None:
+    """Use a code up that somebody registers with who has an account already, as `redeem` would for a new one.
+
+    Nobody is made a member: whoever asked has not proved the address. Its owner can still take the code. What this
+    raises depends on the code alone, as it does for an address without an account: `NotFound`, `Conflict`, `Forbidden`.
+    """
+    row, scope = await _find(house, tx, code)
+    await lock(tx, scope.id)
+    await tx.refresh(row, with_for_update=True)
+    _for_them(row, email)
+    await _still_good(tx, row)
+    row.used_count += 1
+    account = await account_by_email(tx, email)
+    if account is not None and await tx.get(RedemptionRow, (row.id, account.id)) is None:
+        tx.add(RedemptionRow(invite_id=row.id, scope_id=scope.id, account_id=account.id, is_reserved=True))
+    await tx.flush()
 
 
 async def _find(house: House, tx: Tx, code: str) -> tuple[InviteRow, ScopeRow]:
@@ -254,13 +280,13 @@ def _for_them(row: InviteRow, email: str) -> None:
         raise Forbidden("invite_for_another", detail)
 
 
-async def _still_good(tx: Tx, row: InviteRow) -> None:
-    """Tell the holder of a code why it is no good any more; raises `Conflict`."""
+async def _still_good(tx: Tx, row: InviteRow, *, is_reserved: bool = False) -> None:
+    """Tell the holder of a code why it is no good any more; raises `Conflict`. A use may be reserved for them."""
     if row.revoked_at is not None:
         raise Conflict("invite_revoked", "This invite was withdrawn. Ask for a new one.")
     if row.expires_at <= now():
         raise Conflict("invite_expired", "This invite has expired. Ask for a new one.")
-    if row.used_count >= row.max_uses:
+    if row.used_count >= row.max_uses and not is_reserved:
         raise Conflict("invite_used_up", "This invite was used up. Ask for a new one.")
     if await tx.scalar(select(func.partner.state_of(row.path))) == "suspended":
         raise Conflict("scope_suspended", "This place is suspended; nobody can join it now. Ask those who run it.")

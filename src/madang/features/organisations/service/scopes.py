@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, text, update
 
 from madang.features.accounts.public import account_by_email, act_for_others
 from madang.features.organisations import queries, settings
-from madang.features.organisations.access import allow, load, not_found, permit, shown
+from madang.features.organisations.access import allow, load, not_found, permit, permit_restoring, shown
 from madang.features.organisations.contracts import (
     CHILDREN,
     Kind,
@@ -53,15 +53,34 @@ async def lock(tx: Tx, scope_id: UUID) -> None:
     await tx.execute(LOCK, {"scope_id": str(scope_id)})
 
 
-async def listed(tx: Tx, who: Principal, *, sought: str | None, after: UUID | None, limit: int) -> list[Listed]:
+def _grace() -> timedelta:
+    return timedelta(days=settings.load().scope_grace_days)
+
+
+def removal_at(scope: Scope) -> datetime | None:
+    """Until when a deleted scope can be restored; None for one that stands."""
+    return scope.deleted_at and scope.deleted_at + _grace()
+
+
+async def listed(tx: Tx, who: Principal, wanted: queries.Wanted) -> list[Listed]:
     """The organisations that the caller belongs to, all for a supervisor, the oldest first."""
-    return await _counted(tx, who, await queries.organisations(tx, who, sought, after, limit))
+    return await _counted(tx, who, await queries.organisations(tx, who, wanted))
 
 
-async def children(tx: Tx, who: Principal, scope_id: UUID, *, after: UUID | None, limit: int) -> list[Listed]:
-    """What lies directly beneath a scope, the oldest first; raises `NotFound`."""
+async def children(tx: Tx, who: Principal, scope_id: UUID, wanted: queries.Wanted) -> list[Listed]:
+    """What lies directly beneath a scope, the oldest first.
+
+    Raises `NotFound`, and `Forbidden` when what was deleted is wanted by somebody who could not restore it.
+    """
     parent = await permit(tx, who, scope_id, "scope.read")
-    return await _counted(tx, who, await queries.children(tx, who, parent.id, after, limit))
+    if wanted.deleted_since is not None:
+        permit_restoring(who, parent)
+    return await _counted(tx, who, await queries.children(tx, who, parent.id, wanted))
+
+
+def restorable_since() -> datetime:
+    """What was deleted later than this can still be restored."""
+    return now() - _grace()
 
 
 async def one(tx: Tx, who: Principal, scope_id: UUID) -> Listed:
@@ -207,7 +226,7 @@ async def _change(tx: Tx, scope: Scope, **values: object) -> None:
 
 async def purge(house: House) -> int:
     """Remove for good what was deleted longer ago than the grace, the deepest first; returns how many scopes went."""
-    limit = now() - timedelta(days=settings.load().scope_grace_days)
+    limit = restorable_since()
     due = select(ScopeRow.id).where(ScopeRow.deleted_at <= limit).order_by(ScopeRow.deleted_at).limit(MOST_AT_ONCE)
     removed = 0
     async with house.db.transaction() as tx:
