@@ -7,9 +7,12 @@ from madang.kernel.auth import LIMITER
 from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import click
     from fastapi import APIRouter
 
+    from madang.features.accounts.public import ExportedFile
     from madang.kernel.auth import Principal
     from madang.kernel.events import Reaction
     from madang.kernel.house import House
@@ -46,11 +49,19 @@ class Usage(Module):
         return (usage, budgets)
 
     def offers(self) -> Sequence[Offer[object]]:
-        """How often an account may ask."""
-        return (LIMITER.offer(_limit),)
+        """How often an account may ask, and what somebody takes along of what they spent."""
+        from madang.features.accounts.public import EXPORT
+
+        return (LIMITER.offer(_limit), EXPORT.offer(_export))
 
 
 async def _limit(house: "House", who: "Principal", policy: str) -> list[tuple[bytes, bytes]]:
     from madang.features.usage.service.rates import limit_request
 
     return await limit_request(house, who, policy)
+
+
+def _export(house: "House", who: "Principal") -> "AsyncIterator[ExportedFile]":
+    from madang.features.usage.service.export import export
+
+    return export(house, who)

@@ -49,6 +49,7 @@ TABLES = (
     "CREATE TABLE partner.usage_rest PARTITION OF partner.usage DEFAULT",
     "SELECT supervisor.open_months('partner', 'usage')",
     "CREATE INDEX ix_usage_run_id ON partner.usage (run_id) WHERE run_id IS NOT NULL",
+    "CREATE INDEX ix_usage_account_id_id ON partner.usage (account_id, id)",
     f"""
     CREATE TABLE partner.usage_days (
         day date NOT NULL,
