@@ -8,7 +8,8 @@ LEDGER_LOCK = "hashtextextended('partner.ledger', 0)"
 RESERVE = f"""
 CREATE FUNCTION partner.reserve_usage(
     reservation uuid, account uuid, place uuid[], run uuid, for_agent text, of_kind text, for_model text,
-    input bigint, most bigint, least_useful bigint, input_price bigint, output_price bigint, seconds double precision
+    input bigint, most bigint, least_useful bigint, input_price bigint, output_price bigint, flat bigint,
+    seconds double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     b partner.budgets;
@@ -40,11 +41,12 @@ BEGIN
         END IF;
         fits := b.amount::numeric - w.spent - w.reserved;
         IF b.unit = 'tokens' THEN
-            fits := fits - input;
+            fits := CASE WHEN input + most = 0 THEN 0 ELSE fits - input END;
         ELSIF output_price > 0 THEN
-            fits := floor((fits * 1000 - input::numeric * input_price) / output_price);
+            fits := floor(((fits - flat) * 1000 - input::numeric * input_price) / output_price);
         ELSE
-            fits := CASE WHEN input_price = 0 OR input::numeric * input_price <= fits * 1000 THEN most ELSE -1 END;
+            fits := CASE WHEN input_price + flat = 0 OR input::numeric * input_price <= (fits - flat) * 1000
+                THEN most ELSE -1 END;
         END IF;
         IF fits < least_useful AND (tightest IS NULL OR fits < tightest) THEN
             tightest := fits;
@@ -64,7 +66,7 @@ BEGIN
     IF cardinality(ids) = 0 THEN
         RETURN jsonb_build_object('granted', NULL);
     END IF;
-    cost := coalesce(ceil((input::numeric * input_price + granted::numeric * output_price) / 1000), 0);
+    cost := flat + coalesce(ceil((input::numeric * input_price + granted::numeric * output_price) / 1000), 0);
     FOR i IN 1..cardinality(ids) LOOP
         amounts := amounts || CASE units[i] WHEN 'tokens' THEN input + granted ELSE cost END;
         UPDATE partner.budget_windows SET reserved = reserved + amounts[i]
@@ -77,8 +79,9 @@ END $$
 """  # noqa: S608  # only constants of this file go in
 """Holds what a call may cost at most in every budget that binds it, or in none; the windows are locked in one order.
 
-Prices are millionths of a currency unit for a million tokens. `granted` is how many output tokens the call may take:
-`most`, or fewer when less is left, but never fewer than `least_useful`; it is null when no budget binds.
+Prices are millionths of a currency unit for a million tokens, `flat` is in billionths of one. `granted` is how many
+output tokens the call may take: `most`, or fewer when less is left, but never fewer than `least_useful`; it is null
+when no budget binds. What takes no tokens at all, as most tools, is not for budgets in tokens to refuse.
 """
 
 BOOK = f"""

@@ -71,7 +71,8 @@ FREE = Price(0)
 class Call:
     """A call before it is made. `price` is None when nobody knows it; `input_tokens` are an upper estimate.
 
-    `max_output` is the most that the answer may take, None when the caller does not mind.
+    `max_output` is the most that the answer may take, None when the caller does not mind. `flat` is what the call
+    costs at most besides its tokens, in billionths of a dollar.
     """
 
     kind: Kind
@@ -79,6 +80,12 @@ class Call:
     price: Price | None
     input_tokens: int
     max_output: int | None = None
+    flat: int = 0
+
+
+def tool_call(name: str, cost: int = 0) -> Call:
+    """A call of a tool, such as `web.search`. `cost` is the most it may cost, in billionths of a dollar."""
+    return Call("tool", name, FREE, 0, 0, cost)
 
 
 @dataclass(slots=True)
@@ -86,7 +93,8 @@ class Metering:
     """A call while it is made. `max_output` is what it must be limited to, None for no limit.
 
     Say `sent` when the request has left, so that a call stopped before its first token still costs its input, and
-    tell with `took` what it used as soon as that is known.
+    tell with `took` what it used as soon as that is known. `flat` is what it costs besides its tokens unless it fails
+    before it is sent; lower it when it turns out to cost less.
     """
 
     max_output: int | None
@@ -94,6 +102,7 @@ class Metering:
     cached_tokens: int = 0
     output_tokens: int = 0
     sent: bool = False
+    flat: int = 0
     known: bool = field(default=False, init=False)
 
     def took(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> None:
@@ -163,7 +172,7 @@ class RunTotals:
     """What the calls for one run took together; the cost is in billionths of a dollar, as far as prices are known.
 
     Calls that failed before they took anything are left out, and so are embeddings, whose tokens are not those of the
-    answer. `model` is that of the last call; `is_estimated` says that not all calls came to their end.
+    answer. `model` is that of the last answer; `is_estimated` says that not all calls came to their end.
     """
 
     calls: int

@@ -15,6 +15,7 @@ from madang.features.usage.contracts import (
     RunTotals,
     Spender,
     Totals,
+    tool_call,
 )
 from madang.features.usage.service.meter import booked, metered
 from madang.features.usage.service.rates import limit_questions
@@ -44,6 +45,7 @@ __all__ = [
     "metered",
     "require_budget",
     "tallied",
+    "tool_call",
 ]
 
 

@@ -75,11 +75,11 @@ async def account_names(tx: Tx, ids: list[UUID], scope_id: UUID | None) -> dict[
 _RUN = text("""
     SELECT count(*) AS calls, sum(input_tokens)::bigint AS input_tokens, sum(cached_tokens)::bigint AS cached_tokens,
         sum(output_tokens)::bigint AS output_tokens, sum(cost)::bigint AS cost,
-        (array_agg(model ORDER BY created_at DESC))[1] AS model,
+        (array_agg(model ORDER BY kind = 'chat' DESC, created_at DESC))[1] AS model,
         bool_and(is_priced) AS is_priced, bool_or(outcome <> 'ok') AS is_estimated
     FROM (
         SELECT created_at, kind, model, outcome, is_priced, input_tokens, cached_tokens, output_tokens, cost
-        FROM partner.usage WHERE run_id = :run AND (outcome = 'ok' OR input_tokens + output_tokens > 0)
+        FROM partner.usage WHERE run_id = :run AND (outcome = 'ok' OR input_tokens + output_tokens + cost > 0)
         UNION ALL
         SELECT created_at, kind, model, 'lost', true, input_tokens, 0, output_tokens, cost
         FROM partner.reservations WHERE run_id = :run

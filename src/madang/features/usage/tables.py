@@ -11,7 +11,7 @@ from madang.kernel.db import Row, created_at_column, id_column
 
 
 class UsageRow(Row):
-    """One call of a model or a tool, for ever as it was. `cost` is in billionths of a dollar."""
+    """One call of a model or a tool, which `model` names, for ever as it was. `cost` is in billionths of a dollar."""
 
     __tablename__ = "usage"
     __table_args__ = ({"schema": "partner"},)

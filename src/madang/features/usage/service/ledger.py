@@ -35,7 +35,7 @@ EXPIRED_BATCH = 200
 
 _RESERVE = text("""
     SELECT partner.reserve_usage(:id, :account, :place, :run, :agent, :kind, :model, :input, :most, :least,
-                                 :input_price, :output_price, :seconds)
+                                 :input_price, :output_price, :flat, :seconds)
 """)
 _OPEN = text("SELECT supervisor.open_months('partner', 'usage')")
 _DROP = text("SELECT supervisor.drop_months('partner', 'usage', :keep)")
@@ -66,7 +66,8 @@ class Booking:
     @property
     def counts_for_run(self) -> bool:
         """Whether a run's totals contain it: see `RunTotals`."""
-        return self.kind != "embedding" and (self.outcome == "ok" or self.input_tokens + self.output_tokens > 0)
+        took = self.input_tokens + self.output_tokens + self.cost
+        return self.kind != "embedding" and (self.outcome == "ok" or took > 0)
 
 
 class _Answer(msgspec.Struct):
@@ -95,6 +96,7 @@ async def reserve(house: House, reservation_id: UUID, spender: Spender, call: Ca
         "least": min(most, settings.budget_least_answer_tokens),
         "input_price": call.price.input if call.price else None,
         "output_price": call.price.output if call.price else None,
+        "flat": call.flat,
         "seconds": settings.reservation_seconds,
     }
     async with house.db.transaction() as tx:

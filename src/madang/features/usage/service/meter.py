@@ -195,7 +195,7 @@ async def metered(house: House, spender: Spender, call: Call) -> AsyncGenerator[
     meter = await house.resource(open_meter)
     hold = await meter.reserve(spender, call)
     reservation_id, granted = hold or (None, call.max_output)
-    metering = Metering(granted)
+    metering = Metering(granted, flat=call.flat)
     began = perf_counter()
     outcome: Outcome = "cancelled"
     try:
@@ -218,6 +218,7 @@ def _booking(
     spender: Spender, call: Call, took: Metering, outcome: Outcome, latency_ms: int, reservation_id: UUID | None
 ) -> Booking:
     tokens = (took.input_tokens, took.output_tokens, took.cached_tokens)
+    flat = took.flat if took.sent or outcome == "ok" else 0
     return Booking(
         id=new_id(),
         created_at=now(),
@@ -232,7 +233,7 @@ def _booking(
         input_tokens=took.input_tokens,
         cached_tokens=took.cached_tokens,
         output_tokens=took.output_tokens,
-        cost=call.price.nanos(*tokens) if call.price else 0,
+        cost=flat + (call.price.nanos(*tokens) if call.price else 0),
         latency_ms=latency_ms,
         reservation_id=reservation_id,
     )
