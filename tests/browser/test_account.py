@@ -8,17 +8,29 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import PASSWORD, LiveServer, Open, accessible, join, opened, until
+from tests.browser.conftest import (
+    PASSWORD,
+    LiveServer,
+    Open,
+    accessible,
+    enter,
+    fits,
+    go,
+    opened,
+    register,
+    sign_in,
+    until,
+)
 from tests.browser.test_consoles import call
-from tests.browser.test_screens import fits
 
 SECTIONS = ("general", "account", "security", "keys", "places", "usage")
-DOORS = ("/", "/register", "/forgot-password", "/reset-password#no", "/verify-email#no", "/join/NOSUCH")
+DOORS = ("/register", "/forgot-password", "/join/NOSUCH")
+LINKS = ("/reset-password#no", "/verify-email#no")
 TITLES = {"ko": "설정", "en": "Settings"}
 
 
 def settings(page: Page, section: str) -> None:
-    page.goto(f"/settings/{section}")
+    go(page, f"/settings/{section}")
     expect(page.get_by_role("heading", name=re.compile("설정|Settings"), level=1)).to_be_visible()
 
 
@@ -33,7 +45,6 @@ def sign_out(page: Page) -> None:
 
 
 def give_password(page: Page, email: str, password: str = PASSWORD) -> None:
-    page.goto("/")
     page.locator("input[name=email]").fill(email)
     page.locator("input[name=password]").fill(password)
     page.get_by_role("button", name="로그인", exact=True).click()
@@ -70,8 +81,7 @@ def turn_on_second_step(page: Page) -> tuple[pyotp.TOTP, list[str]]:
 
 
 def test_a_second_step_is_turned_on_asked_for_and_passed_by_code_or_by_recovery_code(window: Open) -> None:
-    page = window()
-    email = join(page)
+    page, email = enter(window)
     app, recovery = turn_on_second_step(page)
     sign_out(page)
 
@@ -109,8 +119,7 @@ def named_window(browser: Browser, live_server: LiveServer, supervisor: str) -> 
 
 
 def test_a_passkey_is_made_named_used_and_removed(named_window: Open) -> None:
-    page = named_window()
-    join(page)
+    page, _ = enter(named_window)
     chip = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
     line = page.context.new_cdp_session(page)
     line.send("WebAuthn.enable")
@@ -140,8 +149,7 @@ def test_a_passkey_is_made_named_used_and_removed(named_window: Open) -> None:
 
 
 def test_a_key_is_shown_once_does_what_it_may_and_ends(window: Open) -> None:
-    page = window()
-    join(page)
+    page, _ = enter(window)
     settings(page, "keys")
     expect(page.get_by_text("아직 만든 키가 없습니다.")).to_be_visible()
     page.get_by_role("button", name="새 키").click()
@@ -172,11 +180,8 @@ def test_a_key_is_shown_once_does_what_it_may_and_ends(window: Open) -> None:
 
 
 def test_a_new_password_and_an_ended_device_sign_the_other_devices_out(window: Open) -> None:
-    page = window()
-    email = join(page)
-    other = window()
-    give_password(other, email)
-    expect(other.locator("#content")).to_be_visible()
+    page, email = enter(window)
+    other, _ = enter(window, email=email)
     settings(page, "security")
     expect(page.get_by_text("이 기기", exact=True)).to_have_count(1)
     stranger = page.get_by_role("listitem").filter(has_not_text="이 기기").filter(has_text="접속")
@@ -185,8 +190,7 @@ def test_a_new_password_and_an_ended_device_sign_the_other_devices_out(window: O
     other.goto("/")
     expect(other.get_by_role("button", name="로그인", exact=True)).to_be_visible()
 
-    give_password(other, email)
-    expect(other.locator("#content")).to_be_visible()
+    sign_in(other.context, email)
     page.get_by_role("button", name="비밀번호 바꾸기").click()
     dialog_of(page).locator("input[name=password]").fill(PASSWORD)
     dialog_of(page).locator("input[name=new-password]").fill("short")
@@ -204,8 +208,7 @@ def test_a_new_password_and_an_ended_device_sign_the_other_devices_out(window: O
 
 
 def test_who_leaves_takes_everything_along_and_can_come_back(window: Open) -> None:
-    page = window()
-    email = join(page)
+    page, email = enter(window)
     settings(page, "account")
     page.get_by_role("button", name="이름 바꾸기").click()
     dialog_of(page).get_by_label("이름").fill("푸른 하늘")
@@ -232,8 +235,7 @@ def test_who_leaves_takes_everything_along_and_can_come_back(window: Open) -> No
 def test_an_invitation_takes_in_who_makes_an_account_and_who_has_one_and_they_can_leave(
     window: Open, supervisor: str
 ) -> None:
-    page = window()
-    owner = join(page)
+    page, owner = enter(window)
     place = call(page, supervisor, "/organisations/", name="푸른 학교", owner_email=owner)
     made = call(page, owner, f"/scopes/{place['id']}/invites", role="student", max_uses=2)
 
@@ -241,11 +243,10 @@ def test_an_invitation_takes_in_who_makes_an_account_and_who_has_one_and_they_ca
     expect(guest.get_by_text("푸른 학교")).to_be_visible()
     expect(guest.get_by_text("조직 · 학생으로 참여")).to_be_visible()
     accessible(guest)
-    join(guest)
+    register(guest)
     expect(guest.get_by_text("“푸른 학교”에 참여했습니다.")).to_be_visible()
 
-    member = window()
-    join(member)
+    member, _ = enter(window)
     settings(member, "places")
     member.get_by_label("초대 코드").fill(made["code"])
     member.get_by_role("button", name="확인하기").click()
@@ -264,13 +265,7 @@ def test_an_invitation_takes_in_who_makes_an_account_and_who_has_one_and_they_ca
 
 @pytest.mark.parametrize(("width", "theme", "language"), [(390, "dark", "ko"), (1440, "light", "en")])
 def test_nothing_serious_is_found_in_the_settings(window: Open, width: int, theme: str, language: str) -> None:
-    page = window(width=width, theme=theme, language=language)
-    if language == "en":
-        page.get_by_role("button", name="한국어").click()
-    join(page)
-    if language == "en":
-        page.goto("/settings")
-        page.get_by_role("radio", name="English").click()
+    page, _ = enter(window, "/settings", width=width, theme=theme, language=language)
     for section in SECTIONS:
         settings(page, section)
         expect(page.get_by_role("heading", name=TITLES[language], level=1)).to_be_visible()
@@ -282,8 +277,11 @@ def test_nothing_serious_is_found_in_the_settings(window: Open, width: int, them
 @pytest.mark.parametrize(("width", "theme", "language"), [(390, "light", "en"), (1440, "dark", "ko")])
 def test_nothing_serious_is_found_at_the_door(window: Open, width: int, theme: str, language: str) -> None:
     page = window(width=width, theme=theme, language=language)
-    for path in DOORS:
-        page.goto(path)
+    for path in ("/", *DOORS, *LINKS):
+        if path in LINKS:
+            page.goto(path)
+        elif path != "/":
+            go(page, path)
         expect(page.locator("main h1")).to_be_visible()
         accessible(page)
         fits(page)

@@ -6,20 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import PASSWORD, Open, accessible, join, send, whole_answer
+from tests.browser.conftest import PASSWORD, Open, accessible, enter, fits, go, send, whole_answer
 
 SECTIONS = ("overview", "members", "invites", "places", "budgets", "usage", "audit")
 HOUSE_SECTIONS = ("organisations", "people", "budgets", "usage", "invites", "audit")
-
-
-def sign_in(page: Page, email: str, path: str) -> None:
-    """Sign in by the API, and open a page with its cookie."""
-    answer = page.context.request.post(
-        "/api/v1/auth/login", data={"email": email, "password": PASSWORD, "session": "cookie"}
-    )
-    assert answer.ok, answer.text()
-    page.goto(path)
-    expect(page.locator("#content")).to_be_visible()
 
 
 def call(page: Page, email: str, path: str, **body: object) -> Any:
@@ -31,9 +21,8 @@ def call(page: Page, email: str, path: str, **body: object) -> Any:
     return answer.json()
 
 
-def found(boss: Page, supervisor: str, owner_email: str) -> str:
+def found(boss: Page, owner_email: str) -> str:
     """A supervisor makes an organisation for its owner; the address of its console."""
-    sign_in(boss, supervisor, "/")
     boss.get_by_role("link", name="서버 관리").click()
     expect(boss.get_by_text("모두 잘 돌아가고 있습니다.")).to_be_visible()
     boss.get_by_role("button", name="조직 만들기").click()
@@ -140,23 +129,24 @@ def read_the_log(owner: Page) -> None:
 
 
 def test_an_organisation_from_its_founding_to_a_member_who_is_out(window: Open, supervisor: str) -> None:
-    owner = window(width=1440)
-    owner_email = join(owner)
+    owner, owner_email = enter(window, width=1440)
     expect(owner.get_by_role("link", name="조직")).to_be_hidden()
-    console = found(window(), supervisor, owner_email)
+    console = found(enter(window, email=supervisor)[0], owner_email)
     owner.reload()
     owner.get_by_role("link", name="조직", exact=True).click()
     owner.get_by_role("link", name="한빛 학원").click()
     expect(owner.get_by_text("정해진 예산이 없습니다.")).to_be_visible()
 
-    guest = window(invite(owner))
-    guest_email = join(guest)
+    guest, guest_email = enter(window)
+    guest.goto(invite(owner))
+    guest.get_by_role("button", name="하늘 님으로 참여하기").click()
+    expect(guest.get_by_text("“한빛 학원”에 참여했습니다.")).to_be_visible()
     guest.goto("/organisations")
     expect(guest.get_by_text("학생")).to_be_visible()
     add_a_class(owner)
     make_instructor(owner, guest_email)
     set_a_budget(owner)
-    guest.goto("/")
+    go(guest, "/")
     send(guest, "무엇을 가르칠까요?")
     whole_answer(guest)
     look_at_usage(owner)
@@ -170,17 +160,16 @@ def test_an_organisation_from_its_founding_to_a_member_who_is_out(window: Open, 
 
 
 def test_a_student_sees_where_they_are_and_is_told_why_not_more(window: Open, supervisor: str) -> None:
-    boss = window()
-    scope = call(boss, supervisor, "/organisations/", name="바다 학원")["id"]
-    made = call(boss, supervisor, f"/scopes/{scope}/invites", role="student")
-    page = window(made["url"])
-    join(page)
-    page.goto(f"/organisations/{scope}/audit")
+    page, email = enter(window)
+    scope = call(page, supervisor, "/organisations/", name="바다 학원")["id"]
+    made = call(page, supervisor, f"/scopes/{scope}/invites", role="student")
+    call(page, email, f"/invites/{made['code']}/redeem")
+    go(page, f"/organisations/{scope}/audit")
     expect(page.get_by_role("heading", name="볼 수 없는 화면입니다")).to_be_visible()
     accessible(page)
     sections = page.get_by_role("navigation", name="조직 메뉴").get_by_role("link")
     expect(sections).to_have_text(["개요", "파트너와 반"])
-    page.goto("/supervisor")
+    go(page, "/supervisor")
     expect(page.get_by_role("heading", name="서버 관리자만 볼 수 있습니다")).to_be_visible()
 
 
@@ -188,14 +177,13 @@ def test_a_student_sees_where_they_are_and_is_told_why_not_more(window: Open, su
 def test_nothing_serious_is_found_on_any_console(
     window: Open, supervisor: str, width: int, language: str, theme: str
 ) -> None:
-    page = window(width=width, language=language, theme=theme)
+    page, _ = enter(window, "/organisations", email=supervisor, width=width, language=language, theme=theme)
     scope = call(page, supervisor, "/organisations/", name="산들 학원")["id"]
     call(page, supervisor, "/budgets/", subject_kind="scope", subject_id=scope, unit="tokens", limit=10, window="week")
-    sign_in(page, supervisor, "/organisations")
     paths = [f"/organisations/{scope}/{one}" for one in SECTIONS] + [f"/supervisor/{one}" for one in HOUSE_SECTIONS]
     for path in ["/organisations", *paths]:
-        page.goto(path)
+        go(page, path)
         expect(page.locator("main h1")).to_be_visible()
         expect(page.locator("main [role=status][aria-label]")).to_have_count(0)
         accessible(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        fits(page)

@@ -4,7 +4,18 @@ import re
 
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.conftest import Open, accessible, join, send, until, whole_answer, words_of
+from tests.browser.conftest import (
+    SLOW_WORDS,
+    Open,
+    accessible,
+    enter,
+    register,
+    send,
+    speak_slowly,
+    until,
+    whole_answer,
+    words_of,
+)
 
 RULES = (
     "제1조 (목적) 이 규정은 직원의 휴가에 관한 사항을 정한다.\n\n"
@@ -41,8 +52,8 @@ def open_source(page: Page) -> None:
 
 def test_from_an_upload_to_a_cited_answer_and_back_out(window: Open) -> None:
     page = window()
-    accessible(page)
-    join(page)
+    register(page)
+    expect(page.locator("#content")).to_be_visible()
     upload(page)
     page.get_by_role("link", name="새 대화").click()
     send(page, "연차 휴가는 며칠인가요?")
@@ -81,8 +92,8 @@ def rename_and_delete(page: Page) -> None:
 
 
 def test_stop_then_answer_again(window: Open) -> None:
-    page = window()
-    join(page)
+    page, _ = enter(window)
+    speak_slowly(page)
     send(page, "천천히 말해 주세요")
     until(lambda: words_of(page))
     page.get_by_role("button", name="답변 멈추기").click()
@@ -90,13 +101,12 @@ def test_stop_then_answer_again(window: Open) -> None:
     expect(answer).to_have_attribute("data-status", "stopped")
     expect(page.get_by_text("답변을 멈췄습니다.")).to_be_visible()
     answer.get_by_role("button", name="다시 답변받기").click()
-    whole_answer(page)
+    whole_answer(page, SLOW_WORDS)
     expect(page.locator("article[aria-busy]")).to_have_count(1)
 
 
 def test_an_answer_that_fails_says_why_and_offers_a_way_out(window: Open) -> None:
-    page = window()
-    join(page)
+    page, _ = enter(window)
 
     def with_a_wrong_key(route: Route, request: Request) -> None:
         changed = {"post_data": {**request.post_data_json, "model": "openai/bench?status=401"}}
@@ -110,8 +120,7 @@ def test_an_answer_that_fails_says_why_and_offers_a_way_out(window: Open) -> Non
 
 
 def test_settings_change_at_once_and_stay(window: Open) -> None:
-    page = window()
-    join(page)
+    page, _ = enter(window)
     page.get_by_role("link", name="설정").click()
     accessible(page)
     page.get_by_role("radio", name="English").click()
@@ -126,11 +135,9 @@ def test_settings_change_at_once_and_stay(window: Open) -> None:
 
 
 def test_signing_out_reaches_every_tab(window: Open) -> None:
-    first = window("/settings/account")
-    join(first)
+    first, _ = enter(window, "/settings/account")
     second = window("/documents", context=first.context)
     expect(second.get_by_role("heading", name="문서", exact=True)).to_be_visible()
-    first.goto("/settings/account")
     first.get_by_role("button", name="로그아웃").click()
     for page in (first, second):
         expect(page.get_by_role("button", name="로그인", exact=True)).to_be_visible()

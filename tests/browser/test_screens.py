@@ -1,27 +1,19 @@
 """Every screen in both languages and themes, from a phone to a desktop, with eyes, keyboard and axe."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, accessible, join, send, whole_answer
-
-
-def fits(page: Page) -> None:
-    """Nothing stands out at the side."""
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+from tests.browser.conftest import Open, accessible, enter, fits, go, send, whole_answer
 
 
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (390, "light"), (1440, "dark")])
 def test_nothing_serious_is_found_anywhere(window: Open, width: int, theme: str) -> None:
-    page = window(width=width, theme=theme)
-    accessible(page)
-    join(page)
-    for path in ("/", "/documents", "/settings", "/nowhere", "/chat/01a1fc94-5665-76e9-9408-8697ac23fcfd"):
-        page.goto(path)
+    page, _ = enter(window, width=width, theme=theme)
+    for path in ("/documents", "/nowhere", "/chat/01a1fc94-5665-76e9-9408-8697ac23fcfd", "/"):
+        go(page, path)
         expect(page.locator("main h1, main h2").first).to_be_visible()
         accessible(page)
         fits(page)
-    page.goto("/")
     send(page, "좁은 화면에서도 보이나요?")
     whole_answer(page)
     accessible(page)
@@ -29,8 +21,7 @@ def test_nothing_serious_is_found_anywhere(window: Open, width: int, theme: str)
 
 
 def test_a_phone_opens_the_list_as_a_screen_of_its_own(window: Open) -> None:
-    page = window(width=390)
-    join(page)
+    page, _ = enter(window, width=390)
     send(page, "안녕하세요, 마당입니까?")
     whole_answer(page)
     page.get_by_role("button", name="메뉴 열기").click()
@@ -46,9 +37,7 @@ def test_a_phone_opens_the_list_as_a_screen_of_its_own(window: Open) -> None:
 
 
 def test_the_keyboard_goes_everywhere(window: Open) -> None:
-    page = window()
-    join(page)
-    page.goto("/settings")
+    page, _ = enter(window, "/settings")
     expect(page.get_by_role("heading", name="설정", exact=True)).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="본문으로 건너뛰기")).to_be_focused()

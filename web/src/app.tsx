@@ -1,5 +1,5 @@
 import { QueryClientProvider } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { type ComponentType, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { address } from "@/kernel/address";
 import { auth, renewed, wasIn } from "@/kernel/auth";
@@ -9,10 +9,14 @@ import { useStore } from "@/kernel/store";
 import { backoff, wait } from "@/kernel/stream/backoff";
 import { Empty, Mark, Toasts } from "@/kernel/ui";
 
-const loadEntrance = () => import("./screens.entrance");
-const loadHouse = () => import("./house");
-const Entrance = lazy(() => loadEntrance().then((it) => ({ default: it.EntranceScreen })));
-const House = lazy(() => loadHouse().then((it) => ({ default: it.House })));
+interface Half {
+  fetch: () => Promise<ComponentType>;
+  /** The screens once they are here. */
+  Screens: ComponentType | null;
+}
+
+const entrance: Half = { fetch: () => import("./screens.entrance").then((it) => (entrance.Screens = it.EntranceScreen)), Screens: null };
+const house: Half = { fetch: () => import("./house").then((it) => (house.Screens = it.House)), Screens: null };
 
 /** Pages that are outside of the house for everybody: where mails and invitations lead. */
 const OUTSIDE = /^\/(reset-password|verify-email|join\/[^/]+)$/;
@@ -20,14 +24,12 @@ const OUTSIDE = /^\/(reset-password|verify-email|join\/[^/]+)$/;
 const ENTRY = /^\/(register|forgot-password)$/;
 
 // While the server is asked who is there, what they will most likely see is fetched already.
-void (wasIn() && !OUTSIDE.test(location.pathname) ? loadHouse() : loadEntrance());
+void (wasIn() && !OUTSIDE.test(location.pathname) ? house : entrance).fetch().catch(() => undefined);
 
 export function App() {
   return (
     <QueryClientProvider client={queries}>
-      <Suspense fallback={<Splash />}>
-        <Gate />
-      </Suspense>
+      <Gate />
       <Toasts />
     </QueryClientProvider>
   );
@@ -54,7 +56,30 @@ function Gate() {
     if (who.state === "out") address.set(location.pathname);
   }, [who.state]);
   if (who.state === "unknown") return <Splash />;
-  return who.state === "out" || OUTSIDE.test(path) ? <Entrance /> : <House />;
+  return who.state === "out" || OUTSIDE.test(path) ? <Opened key="entrance" half={entrance} /> : <Opened key="house" half={house} />;
+}
+
+/** Draws a half of the app once it is here. By hand: what follows a fallback of Suspense is held back for 300 ms. */
+function Opened({ half }: { half: Half }) {
+  const [, setHere] = useState(half.Screens !== null);
+  useEffect(() => {
+    const stop = new AbortController();
+    void arrived(half, stop.signal).then(() => setHere(true));
+    return () => stop.abort();
+  }, [half]);
+  return half.Screens === null ? <Splash /> : <half.Screens />;
+}
+
+async function arrived(half: Half, signal: AbortSignal): Promise<void> {
+  for (let attempt = 0; !signal.aborted && half.Screens === null; attempt += 1) {
+    try {
+      await half.fetch();
+      connection.set("up");
+    } catch {
+      connection.set("down");
+      await wait(backoff(attempt, 3_000), signal);
+    }
+  }
 }
 
 async function recognise(signal: AbortSignal): Promise<void> {

@@ -8,13 +8,13 @@ import { Badge, Button, Field, FormDialog, Time, toast } from "@/kernel/ui";
 import { Section, Sure } from "./parts";
 import { useSetup } from "./entering";
 import { askForVerification } from "./recovery";
-import { useChangeName, useExport, useLeaveHouse } from "./security";
+import { useChangeEmail, useChangeName, useExport, useLeaveHouse } from "./security";
 
 /** Who one is here, and one's way out. */
 export function Account({ user }: { user: User }) {
   const { t } = useTranslation();
   const take = useExport();
-  const [asking, setAsking] = useState<"name" | "leave" | null>(null);
+  const [asking, setAsking] = useState<"name" | "email" | "leave" | null>(null);
   const close = () => setAsking(null);
   return (
     <>
@@ -25,7 +25,7 @@ export function Account({ user }: { user: User }) {
             {t("mine.change")}
           </Button>
         </Line>
-        <Email user={user} />
+        <Email user={user} onChange={() => setAsking("email")} />
         <Line label={t("settings.role")}>{t(`settings.${user.role}`)}</Line>
         <Line label={t("settings.joined")}>
           <Time iso={user.created_at} />
@@ -47,6 +47,7 @@ export function Account({ user }: { user: User }) {
         </Button>
       </Section>
       {asking === "name" && <Rename user={user} onClose={close} />}
+      {asking === "email" && <ChangeEmail user={user} onClose={close} />}
       {asking === "leave" && <Leave user={user} onClose={close} />}
     </>
   );
@@ -61,7 +62,7 @@ function Line({ label, children }: { label: string; children: ReactNode }) {
   );
 }
 
-function Email({ user }: { user: User }) {
+function Email({ user, onChange }: { user: User; onChange: () => void }) {
   const { t } = useTranslation();
   const canAsk = useSetup().data?.sends_mail === true;
   const ask = useMutation({
@@ -81,7 +82,48 @@ function Email({ user }: { user: User }) {
           </Button>
         </>
       )}
+      <Button aria-label={t("mine.emailTitle")} onClick={onChange}>
+        {t("mine.change")}
+      </Button>
     </Line>
+  );
+}
+
+/** Codes of refusals that are about the address. */
+const ABOUT_EMAIL = /^email_/;
+
+function ChangeEmail({ user, onClose }: { user: User; onClose: () => void }) {
+  const { t } = useTranslation();
+  const byMail = useSetup().data?.sends_mail === true;
+  const change = useChangeEmail();
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+  const [missing, setMissing] = useState(false);
+  const code = change.error === null ? null : codeOf(change.error);
+  const atEmail = missing ? t("auth.emailNeeded") : code !== null && ABOUT_EMAIL.test(code) ? sayError(code) : undefined;
+  const submit = () => {
+    const wanted = email.trim();
+    setMissing(wanted === "");
+    if (wanted !== "") change.mutate({ email: wanted, password }, { onSuccess: (now) => done(wanted, now.email !== user.email) });
+  };
+  const done = (wanted: string, isChanged: boolean) => {
+    toast(isChanged ? t("mine.emailChanged") : t("mine.emailSent", { email: wanted }));
+    onClose();
+  };
+  return (
+    <Sure
+      title={t("mine.emailTitle")}
+      lead={t(byMail ? "mine.emailLead" : "mine.emailLeadNow")}
+      submit={t(byMail ? "mine.emailSend" : "mine.emailTitle")}
+      busy={change.isPending}
+      error={atEmail === undefined ? change.error : null}
+      password={password}
+      onPassword={setPassword}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <Field label={t("mine.emailNew")} name="email" type="email" autoComplete="email" autoCapitalize="none" error={atEmail} value={email} onChange={(event) => setEmail(event.target.value)} />
+    </Sure>
   );
 }
 

@@ -1,4 +1,4 @@
-import { type SyntheticEvent, useState } from "react";
+import { type SyntheticEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { codeOf } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
@@ -37,6 +37,10 @@ export function AccountForm({ fields, fresh = false, initial, refusal: before = 
   const [faults, setFaults] = useState<Faults>({});
   const [refusal, setRefusal] = useState<string | null>(before);
   const [busy, setBusy] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    form.current?.querySelector<HTMLInputElement>("input[aria-invalid=true]")?.focus();
+  }, [faults]);
 
   const send = async (event: SyntheticEvent) => {
     event.preventDefault();
@@ -57,7 +61,7 @@ export function AccountForm({ fields, fresh = false, initial, refusal: before = 
   };
 
   return (
-    <form className="flex flex-col gap-4" noValidate onSubmit={(event) => void send(event)}>
+    <form ref={form} className="flex flex-col gap-4" noValidate onSubmit={(event) => void send(event)}>
       {fields.map((field) => (
         <Field
           key={field}

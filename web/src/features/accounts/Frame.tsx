@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { chooseLanguage } from "@/kernel/i18n";
 import { Button, Mark } from "@/kernel/ui";
@@ -23,10 +23,20 @@ export function Frame({ children }: { children: ReactNode }) {
   );
 }
 
+let isFirst = true;
+
+/** What this step is about. It takes the focus of whatever led here and is gone, so that it is read out. */
 export function Heading({ title, lead }: { title: string; lead?: ReactNode }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (!isFirst && document.activeElement === document.body) heading.current?.focus();
+    isFirst = false;
+  }, []);
   return (
     <div className="flex flex-col gap-2">
-      <h1 className="text-2xl font-semibold">{title}</h1>
+      <h1 ref={heading} tabIndex={-1} className="text-2xl font-semibold outline-none">
+        {title}
+      </h1>
       {lead !== undefined && <p className="text-ink-2">{lead}</p>}
     </div>
   );

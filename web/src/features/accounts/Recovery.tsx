@@ -8,13 +8,21 @@ import { toast } from "@/kernel/ui";
 import { AccountForm } from "./AccountForm";
 import { Heading, Swap } from "./Frame";
 import { Inbox } from "./Inbox";
-import { askForReset, resetPassword } from "./recovery";
+import { askForReset, isUsedUp, resetPassword } from "./recovery";
 
 /** The password is forgotten: a mail leads on. Nobody learns here which addresses have accounts. */
-export function Forgot({ onBack }: { onBack: () => void }) {
+export function Forgot({ sendsMail, onBack }: { sendsMail: boolean; onBack: () => void }) {
   const { t } = useTranslation();
   const [sentTo, setSentTo] = useState<string | null>(null);
   if (sentTo !== null) return <Inbox title={t("entrance.inboxTitle")} lead={t("entrance.inboxLead", { email: sentTo })} onAgain={() => askForReset(sentTo)} onBack={onBack} />;
+  if (!sendsMail) {
+    return (
+      <>
+        <Heading title={t("entrance.forgotTitle")} lead={t("entrance.forgotAsk")} />
+        <Swap action={t("entrance.toSignIn")} onSwap={onBack} />
+      </>
+    );
+  }
   return (
     <>
       <Heading title={t("entrance.forgotTitle")} lead={t("entrance.forgotLead")} />
@@ -30,9 +38,6 @@ export function Forgot({ onBack }: { onBack: () => void }) {
     </>
   );
 }
-
-/** Codes with which a link of a mail is of no use any more. */
-const USED_UP = /^(reset|token|link|challenge)_/;
 
 /** The page that the mail leads to. */
 export function Reset() {
@@ -59,7 +64,7 @@ export function Reset() {
             await resetPassword(arrival.token, password);
           } catch (error) {
             const code = codeOf(error);
-            if (!USED_UP.test(code)) throw error;
+            if (!isUsedUp(code)) throw error;
             setRefused(code);
             return;
           }

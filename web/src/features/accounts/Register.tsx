@@ -1,5 +1,4 @@
 import { useTranslation } from "react-i18next";
-import { codeOf } from "@/kernel/api/problem";
 import { AccountForm, type Fields, type Values } from "./AccountForm";
 import { register, type Registration } from "./entering";
 import { Heading } from "./Frame";
@@ -30,10 +29,5 @@ export function Register({ registration, title, lead, code, onUnverified }: Regi
 
 export async function makeAccount({ name, email, password, invite }: Values, code: string | undefined, onUnverified: (email: string) => void): Promise<void> {
   const invite_code = code ?? invite;
-  try {
-    await register({ name, email, password, ...(invite_code ? { invite_code } : {}) });
-  } catch (error) {
-    if (codeOf(error) !== "email_unverified") throw error;
-    onUnverified(email);
-  }
+  if (!(await register({ name, email, password, ...(invite_code ? { invite_code } : {}) }))) onUnverified(email);
 }

@@ -21,6 +21,8 @@ type Step =
 
 interface SignInProps {
   setup: Setup;
+  /** What is known of the address already. */
+  email: string;
   title: string;
   lead?: string;
   /** Where a provider sends one back to. */
@@ -31,9 +33,9 @@ interface SignInProps {
 }
 
 /** Signing in, with whatever the server asks for on the way. */
-export function SignIn({ setup, title, lead, returnTo, onForgot, children }: SignInProps) {
+export function SignIn({ setup, email: known, title, lead, returnTo, onForgot, children }: SignInProps) {
   const { t } = useTranslation();
-  const [step, setStep] = useState<Step>({ kind: "password", email: "", refusal: arrival.error === null ? null : sayError(arrival.error) });
+  const [step, setStep] = useState<Step>({ kind: "password", email: known, refusal: arrival.error === null ? null : sayError(arrival.error) });
   const back = (email: string) => (code: string | null) => setStep({ kind: "password", email, refusal: code === null ? null : sayError(code) });
   if (step.kind === "second") return <SecondStep challenge={step.challenge} methods={step.methods} onBack={back(step.email)} />;
   if (step.kind === "leaving") return <Leaving {...step} onBack={() => back(step.email)(null)} onSecond={setStep} />;

@@ -29,7 +29,7 @@ function Place({ path, setup, invitation }: WelcomeProps & { path: string; setup
   if (code !== undefined) return invitation(decoded(code), <Entry setup={setup} code={decoded(code)} returnTo={path} />);
   if (path === "/reset-password") return <Reset />;
   if (path === "/verify-email") return <VerifyEmail />;
-  if (path === "/forgot-password") return <Forgot onBack={() => go("/", { instead: true })} />;
+  if (path === "/forgot-password") return <Forgot sendsMail={setup.sends_mail ?? false} onBack={() => go("/", { instead: true })} />;
   return <Entry setup={setup} returnTo={path === "/register" ? "/" : path} begin={path === "/register" ? "new" : "in"} />;
 }
 
@@ -54,7 +54,15 @@ function Entry({ setup, code, returnTo, begin = "in" }: EntryProps) {
   const [mode, setMode] = useState<"in" | "new">(begin);
   const [unverified, setUnverified] = useState<string | null>(null);
   const invited = code !== undefined;
-  if (unverified !== null) return <Unverified email={unverified} onBack={() => setUnverified(null)} />;
+  const [known, setKnown] = useState("");
+  if (unverified !== null) {
+    const toSignIn = () => {
+      setKnown(unverified);
+      setMode("in");
+      setUnverified(null);
+    };
+    return <Unverified email={unverified} onBack={toSignIn} />;
+  }
   if (mode === "new") {
     return (
       <>
@@ -64,7 +72,7 @@ function Entry({ setup, code, returnTo, begin = "in" }: EntryProps) {
     );
   }
   return (
-    <SignIn setup={setup} title={invited ? t("auth.signIn") : t("auth.signInTitle")} lead={invited ? t("entrance.signInToJoin") : t("tagline")} returnTo={returnTo} onForgot={() => go("/forgot-password")}>
+    <SignIn setup={setup} email={known} title={invited ? t("auth.signIn") : t("auth.signInTitle")} lead={invited ? t("entrance.signInToJoin") : t("tagline")} returnTo={returnTo} onForgot={() => go("/forgot-password")}>
       {setup.registration === "closed" ? (
         <p className="text-center text-sm text-ink-3">{t("auth.closed")}</p>
       ) : (

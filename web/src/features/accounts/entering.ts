@@ -1,7 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { api, body } from "@/kernel/api/client";
+import { codeOf } from "@/kernel/api/problem";
 import type { paths } from "@/kernel/api/schema";
 import { enter, signIn } from "@/kernel/auth";
+import { language } from "@/kernel/i18n";
 import { queries } from "@/kernel/query";
 import { askPasskey } from "./webauthn";
 
@@ -15,11 +17,20 @@ export function useSetup() {
   return useQuery({ queryKey: ["setup"], queryFn: () => body(api.GET("/api/v1/auth/setup")), staleTime: 0 });
 }
 
-/** Makes an account and signs in with it. Throws the refusal of either. */
-export async function register(account: NewAccount): Promise<void> {
-  await body(api.POST("/api/v1/auth/register", { body: account }));
-  await signIn(account.email, account.password);
+/** A new account's address has to be proved first, or it was taken, which nobody is told but its owner by mail. */
+const UNPROVED = new Set(["email_unverified", "invalid_credentials"]);
+
+/** Makes an account and signs in with it; false when a link of a mail has to be opened first. Throws the refusal of either. */
+export async function register(account: NewAccount): Promise<boolean> {
+  await body(api.POST("/api/v1/auth/register", { body: { ...account, language: language() } }));
+  try {
+    await signIn(account.email, account.password);
+  } catch (error) {
+    if (!UNPROVED.has(codeOf(error))) throw error;
+    return false;
+  }
   await queries.invalidateQueries({ queryKey: ["setup"] });
+  return true;
 }
 
 /** Signs in with a passkey alone. False: the person turned away. */

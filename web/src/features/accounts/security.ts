@@ -5,6 +5,7 @@ import type { paths } from "@/kernel/api/schema";
 import { renewUser } from "@/kernel/auth";
 import { useDeed } from "@/kernel/deed";
 import { saveFile } from "@/kernel/download";
+import { language } from "@/kernel/i18n";
 import { changePassword } from "./recovery";
 import { makePasskey } from "./webauthn";
 
@@ -110,6 +111,19 @@ export function useDisconnect() {
 
 export function useChangeName(user_id: string) {
   return useDeed(async (name: string) => renewUser(await body(api.PUT("/api/v1/users/{user_id}", { params: { path: { user_id } }, body: { name } }))), [], { quiet: true });
+}
+
+/** Has one's address changed; with the answer it is changed already, or a mail is on its way to the new one. */
+export function useChangeEmail() {
+  return useDeed(
+    async ({ email, password }: { email: string; password: string }) => {
+      const user = await body(api.PUT("/api/v1/users/me/email", { body: { email, ...given(password), language: language() } }));
+      renewUser(user);
+      return user;
+    },
+    [],
+    { quiet: true },
+  );
 }
 
 /** Fetches everything of one's own as a ZIP file into the downloads. */

@@ -30,6 +30,11 @@ function remembered(): Language {
   return navigator.languages.some((tag) => tag.startsWith("ko")) ? "ko" : "en";
 }
 
+/** The language of the screens now. */
+export function language(): Language {
+  return i18next.language === "ko" ? "ko" : "en";
+}
+
 async function load(language: Language): Promise<void> {
   if (!i18next.hasResourceBundle(language, "translation")) {
     i18next.addResourceBundle(language, "translation", (await catalogues[language]()).default);
@@ -43,7 +48,7 @@ async function load(language: Language): Promise<void> {
 /** Brings a part of the catalogue, in this language now and in every later one. */
 export async function bringWords(part: keyof typeof parts): Promise<void> {
   wanted.add(part);
-  await load(i18next.language === "ko" ? "ko" : "en");
+  await load(language());
 }
 
 function announce(language: Language): void {

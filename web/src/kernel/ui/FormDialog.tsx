@@ -1,10 +1,12 @@
-import { type ReactNode, type SyntheticEvent, useId } from "react";
+import { type ReactNode, type SyntheticEvent, useEffect, useId, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { codeOf } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 import { Refusal } from "./Refusal";
+
+const WRONG = "[aria-invalid=true]";
 
 interface FormDialogProps {
   open: boolean;
@@ -25,13 +27,21 @@ interface FormDialogProps {
 export function FormDialog({ open, title, lead, submit, danger = false, busy, error, onSubmit, onClose, children }: FormDialogProps) {
   const { t } = useTranslation();
   const id = useId();
+  const form = useRef<HTMLFormElement>(null);
+  const wasBusy = useRef(false);
+  // The button that was pressed lost the focus while it was busy; when it was in vain, one is led to what is wrong.
+  useEffect(() => {
+    if (wasBusy.current && !busy) focusOnWhatIsWrong(form.current);
+    wasBusy.current = busy;
+  }, [busy]);
   const send = (event: SyntheticEvent) => {
     event.preventDefault();
     onSubmit();
+    requestAnimationFrame(() => form.current?.querySelector<HTMLElement>(WRONG)?.focus());
   };
   return (
     <Dialog open={open} onClose={onClose} labelledBy={id} className="max-h-[calc(100dvh-32px)] w-[calc(100%-32px)] max-w-form animate-rise overflow-y-auto rounded-lg border border-line bg-raised shadow-pop">
-      <form noValidate onSubmit={send} className="flex flex-col gap-4 p-6">
+      <form ref={form} noValidate onSubmit={send} className="flex flex-col gap-4 p-6">
         <div>
           <h2 id={id} className="text-lg font-semibold">
             {title}
@@ -51,4 +61,9 @@ export function FormDialog({ open, title, lead, submit, danger = false, busy, er
       </form>
     </Dialog>
   );
+}
+
+function focusOnWhatIsWrong(form: HTMLFormElement | null): void {
+  const field = form?.querySelector<HTMLElement>(WRONG) ?? form?.querySelector<HTMLElement>("input:not([hidden]), select, textarea");
+  field?.focus();
 }
