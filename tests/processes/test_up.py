@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from madang.kernel import keyring
 from tests.local.deadline import alive, until
 
 MADANG = [sys.executable, "-P", "-m", "madang.cli"]
@@ -204,3 +205,31 @@ def test_the_command_line_finds_the_running_one(up: Up):
     assert findings["PostgreSQL"]["ok"]
     assert findings["Valkey"]["ok"]
     assert findings["api"]["ok"]
+
+
+def test_a_rotation_signs_nobody_out_before_and_after_the_restart(up: Up):
+    url = up.start()
+    account = {"email": "keys@example.org", "password": "courtyard rain 7"}
+    command = [*MADANG, "admin", "create-supervisor", account["email"], "--password", account["password"]]
+    subprocess.run(command, env=up.environment, check=True, capture_output=True)
+    first = post(f"{url}/api/v1/auth/login", **account)
+    for kept in (1, 2):
+        command = [*MADANG, "admin", "rotate-keys", "--json"]
+        told = subprocess.run(command, env=up.environment, check=True, capture_output=True, text=True)
+        assert json.loads(told.stdout)["kept"] == kept
+    second = post(f"{url}/api/v1/auth/refresh", refresh_token=first["refresh_token"])
+    up.send(signal.SIGTERM)
+    url = up.start()
+    third = post(f"{url}/api/v1/auth/refresh", refresh_token=second["refresh_token"])
+    assert third["access_token"].split(".")[0] != second["access_token"].split(".")[0], "another key signs now"
+    ring = keyring.read(up.folder)
+    assert ring is not None
+    assert [one.retired_at is not None for one in ring.former] == [True, True]
+
+
+def post(url: str, **body: str) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        told: dict[str, str] = json.load(answer)
+        return told

@@ -191,8 +191,9 @@ NEXT_GIVEN = (
     " with the new one. Take them out then, and restart."
 )
 GIVEN_FIRST = (
-    "The secret is not one that `madang up` keeps: give MADANG_SECRET_KEY a new value, put the old one at the front of"
-    " the JSON list MADANG_OLD_SECRET_KEYS, restart every process, and run this again with both to seal everything."
+    "No secret that `madang up` keeps in this folder is in use: run this where it runs. If you give MADANG_SECRET_KEY"
+    " yourself, give it a new value, put the old one at the front of the JSON list MADANG_OLD_SECRET_KEYS, restart"
+    " every process, and run this again with both to seal everything."
 )
 
 
