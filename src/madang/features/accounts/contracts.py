@@ -24,6 +24,11 @@ type Letter = Literal[
     "email_change",
     "address_taken",
     "email_changed",
+    "totp_enabled",
+    "totp_disabled",
+    "recovery_codes_renewed",
+    "passkey_added",
+    "passkey_removed",
     "test",
 ]
 type Theme = Literal["light", "dark", "system"]

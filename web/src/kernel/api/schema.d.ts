@@ -558,7 +558,7 @@ export interface paths {
         post?: never;
         /**
          * Remove Passkey
-         * @description Let a passkey go; the device may still show it, and it works no more.
+         * @description Let a passkey go; the device may still show it, and it works no more. The last way in cannot be let go.
          */
         delete: operations["remove_passkey_api_v1_users_me_passkeys__passkey_id__delete"];
         options?: never;
@@ -6093,6 +6093,15 @@ export interface operations {
             };
             /** @description Not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

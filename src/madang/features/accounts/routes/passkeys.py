@@ -140,10 +140,10 @@ async def rename_passkey(tx: WriteTx, who: Who, passkey_id: UUID, body: PasskeyN
     return await passkeys.rename(tx, who, passkey_id, body.name)
 
 
-@router.delete("/{passkey_id:uuid}", status_code=204, responses=problems(401, 404))
-async def remove_passkey(tx: WriteTx, who: Who, passkey_id: UUID) -> None:
-    """Let a passkey go; the device may still show it, and it works no more."""
-    await passkeys.remove(tx, who, passkey_id)
+@router.delete("/{passkey_id:uuid}", status_code=204, responses=problems(401, 404, 409))
+async def remove_passkey(house: HouseDep, tx: WriteTx, who: Who, passkey_id: UUID) -> None:
+    """Let a passkey go; the device may still show it, and it works no more. The last way in cannot be let go."""
+    await passkeys.remove(house, tx, who, passkey_id)
 
 
 @entrance.post("/options", responses=problems(401, 409))

@@ -53,6 +53,6 @@ async def forget_password(house: HouseDep, request: Request, body: EmailBody) ->
 
 
 @router.post("/password/reset", status_code=204, responses=problems())
-async def reset_password(house: HouseDep, body: ResetBody) -> None:
+async def reset_password(house: HouseDep, request: Request, body: ResetBody) -> None:
     """Choose another password by the token of the mail. Every sign-in of the account ends."""
-    await recovery.reset(house, body.token, body.password.get_secret_value())
+    await recovery.reset(house, body.token, body.password.get_secret_value(), device_of(request))

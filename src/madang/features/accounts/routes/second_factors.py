@@ -97,7 +97,7 @@ async def end_totp(house: HouseDep, request: Request, who: Who, body: ConfirmBod
     """Turn codes of an app off, and the recovery codes with them. Signing in takes only the password then."""
     await _make_sure(house, request, who, body)
     async with house.db.transaction(who) as tx:
-        await totp.end(tx, who)
+        await totp.end(house, tx, who)
 
 
 @router.post("/recovery-codes", status_code=201, responses=problems(401, 403, 409, 429))
@@ -108,7 +108,7 @@ async def renew_recovery_codes(
     await _make_sure(house, request, who, body)
     response.headers["Cache-Control"] = "no-store"
     async with house.db.transaction(who) as tx:
-        return RecoveryCodes(recovery_codes=await recovery_codes.renew(tx, who))
+        return RecoveryCodes(recovery_codes=await recovery_codes.renew(house, tx, who))
 
 
 @entrance.post("/login/second-factor", responses=problems(401, 403, 409, 429))

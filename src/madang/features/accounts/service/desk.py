@@ -21,6 +21,8 @@ from madang.kernel.jobs import spawn
 
 REMEMBERED_SECONDS = 3.0
 REMEMBERED_AT_MOST = 20_000
+ENTERING_AT_ONCE = 8
+"""For how many passwords at a time a process looks up what is known; a flood leaves connections to everybody else."""
 
 
 class Remembered[K]:
@@ -60,6 +62,7 @@ class Desk:
         self.hashing = Hashing(
             chosen.password_hash_memory_kib, chosen.password_hash_rounds, chosen.password_hash_threads
         )
+        self.entrance = asyncio.Semaphore(ENTERING_AT_ONCE)
         self.logins: Remembered[str] = Remembered()
         self.api_keys: Remembered[bytes] = Remembered()
         self._notes: set[asyncio.Task[None]] = set()

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from madang.features.accounts.access import account_for, own_account
 from madang.features.accounts.contracts import Device, OwnDevice
-from madang.features.accounts.service import confirming, passwords
+from madang.features.accounts.service import confirming, passwords, recovery
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import LoginRow
 from madang.kernel.audit import Target, record
@@ -73,13 +73,15 @@ async def change_password(house: House, who: Principal, current: str | None, wan
     async with house.db.transaction(who) as tx:
         row = await own_account(tx, who)
         password = passwords.accept(wanted, row.email, row.name)
-    await confirming.make_sure(house, who, current, device)
+    sure = await confirming.make_sure(house, who, current, device)
     desk = await house.resource(open_desk)
     password_hash = await desk.hashing.hash(password)
     async with house.db.transaction(who) as tx:
         row = await account_for(tx, who, who.account_id, lock=True)
+        confirming.require_same(row, sure)
         row.password_hash = password_hash
         await tx.flush()
         await _end(tx, who, "password", keep=who.login_id)
         await record(tx, who, "accounts.password_changed", Target("account", who.account_id))
+        await recovery.tell(house, tx, "password_changed", row.email)
     desk.forget_account(who.account_id)

@@ -12,11 +12,11 @@ from sqlalchemy import delete, exists, select, text
 from madang.features.accounts import settings
 from madang.features.accounts.access import account_for
 from madang.features.accounts.contracts import Identity
-from madang.features.accounts.service import addresses, factors, granting, registration
+from madang.features.accounts.service import addresses, factors, granting, registration, ways
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.service.oidc_tokens import Claims
 from madang.features.accounts.settings import OidcProvider
-from madang.features.accounts.tables import AccountRow, IdentityRow, LoginRow, PasskeyRow
+from madang.features.accounts.tables import AccountRow, IdentityRow, LoginRow
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
@@ -110,7 +110,7 @@ async def unlink(house: House, who: Principal, identity_id: UUID) -> None:
         identity = await tx.scalar(select(IdentityRow).where(*mine).with_for_update())
         if identity is None:
             raise NotFound("identity_not_found", "There is no such identity.")
-        if not row.password_hash and not await _other_way(tx, row.id, identity_id):
+        if not await ways.has_another(tx, row, without=identity_id):
             detail = "You could not sign in any more. Set a password, add a passkey or link another identity first."
             raise Conflict("identity_last_way", detail)
         await tx.execute(delete(IdentityRow).where(*mine))
@@ -118,15 +118,6 @@ async def unlink(house: House, who: Principal, identity_id: UUID) -> None:
         await granting.withdraw(house, tx, row, identity)
         await record(tx, who, "accounts.identity_unlinked", Target("account", row.id), provider=identity.provider)
     (await house.resource(open_desk)).forget_account(who.account_id)
-
-
-async def _other_way(tx: Tx, account_id: UUID, identity_id: UUID) -> bool:
-    names = [one.name for one in settings.load_oidc().providers]
-    passkeys = select(PasskeyRow.id).where(PasskeyRow.account_id == account_id)
-    others = select(IdentityRow.id).where(
-        IdentityRow.account_id == account_id, IdentityRow.id != identity_id, IdentityRow.provider.in_(names)
-    )
-    return bool(await tx.scalar(select(exists(passkeys) | exists(others))))
 
 
 async def _locked(tx: Tx, provider: OidcProvider, found: Person) -> IdentityRow | None:

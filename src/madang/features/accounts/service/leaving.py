@@ -8,17 +8,15 @@ from sqlalchemy import delete, select
 from madang.features.accounts import settings
 from madang.features.accounts.access import account_for, act_for_others, permit_supervisor
 from madang.features.accounts.contracts import MAY_LEAVE, Account, AccountDeleted, Device
-from madang.features.accounts.service import addresses, people, throttle
-from madang.features.accounts.service.confirming import make_sure
+from madang.features.accounts.service import confirming, credentials, people
 from madang.features.accounts.service.desk import open_desk
-from madang.features.accounts.service.failures import note_failed
 from madang.features.accounts.tables import AccountRow, of_one_account
 from madang.kernel import log
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
-from madang.kernel.errors import Conflict, Forbidden, Invalid, Problem, Unauthorized
+from madang.kernel.errors import Conflict, Forbidden, Problem
 from madang.kernel.house import House
 
 logger = log.get_logger(__name__)
@@ -31,11 +29,12 @@ async def leave(house: House, who: Principal, account_id: UUID, password: str | 
     account, `Forbidden` (password_needed, password_wrong, sign_in_again), `TooMany`, and `Conflict` when somebody
     would be left without what only this account can do.
     """
-    if account_id == who.account_id:
-        await make_sure(house, who, password, device)
+    sure = await confirming.make_sure(house, who, password, device) if account_id == who.account_id else ""
     async with house.db.transaction(who) as tx:
         await act_for_others(tx, who)
         row = await account_for(tx, who, account_id, lock=True)
+        if account_id == who.account_id:
+            confirming.require_same(row, sure)
         await _begin(house, tx, who, row, by=who.account_id)
     (await house.resource(open_desk)).forget_account(account_id)
 
@@ -58,21 +57,12 @@ async def restore(house: House, email: str, password: str, device: Device) -> No
 
     Raises `Unauthorized` (invalid_credentials), `Forbidden` (account_leaving) when another ordered it, and `TooMany`.
     """
-    desk = await house.resource(open_desk)
-    try:
-        email = addresses.normal_email(email)
-    except Invalid:
-        email = ""
-    async with throttle.attempt(house, throttle.counters(device.address, email)):
-        async with house.db.transaction() as tx:
-            row = await tx.scalar(select(AccountRow).where(AccountRow.email == email, AccountRow.deleted_at.is_(None)))
-        verdict = await desk.hashing.verify(row.password_hash if row else None, password)
-        if row is None or not verdict.right:
-            await note_failed(house, email, row.id if row else None, device)
-            raise Unauthorized("invalid_credentials", "The e-mail address or the password is wrong.")
-    who = Principal(row.id)
+    proved = await credentials.check(house, email, password, device)
+    who = Principal(proved.account_id)
     async with house.db.transaction(who) as tx:
-        row = await account_for(tx, who, row.id, lock=True)
+        row = await credentials.locked(tx, proved)
+        if row is None:
+            raise credentials.wrong()
         if row.deletion_at is not None and row.deletion_by != row.id:
             detail = "Somebody else ordered the deletion of this account. Ask the person who runs this server."
             raise Forbidden("account_leaving", detail, deletion_at=row.deletion_at.isoformat(), can_restore=False)

@@ -16,6 +16,11 @@ SUBJECTS: dict[Language, dict[Letter, str]] = {
         "email_change": "새 이메일 주소를 확인해 주세요",
         "address_taken": "이미 계정이 있는 주소입니다",
         "email_changed": "이메일 주소가 바뀌었습니다",
+        "totp_enabled": "2단계 로그인이 켜졌습니다",
+        "totp_disabled": "2단계 로그인이 꺼졌습니다",
+        "recovery_codes_renewed": "복구 코드가 새로 만들어졌습니다",
+        "passkey_added": "패스키가 추가되었습니다",
+        "passkey_removed": "패스키가 삭제되었습니다",
         "test": "메일이 잘 도착했습니다",
     },
     "en": {
@@ -26,8 +31,23 @@ SUBJECTS: dict[Language, dict[Letter, str]] = {
         "email_change": "Please confirm your new e-mail address",
         "address_taken": "This address has an account already",
         "email_changed": "Your e-mail address was changed",
+        "totp_enabled": "Two-step sign-in was turned on",
+        "totp_disabled": "Two-step sign-in was turned off",
+        "recovery_codes_renewed": "New recovery codes were made",
+        "passkey_added": "A passkey was added",
+        "passkey_removed": "A passkey was removed",
         "test": "Mail arrives",
     },
+}
+NOT_YOU: dict[Language, str] = {
+    "ko": (
+        "\n\n직접 하신 일이 아니라면 바로 비밀번호를 바꾸고 다른 기기에서 로그아웃한 뒤 운영자에게 알려 주세요."
+        "\n\n{link}"
+    ),
+    "en": (
+        "\n\nIf it was not you, change your password now, sign out elsewhere and tell the person who runs this server."
+        "\n\n{link}"
+    ),
 }
 TEXTS: dict[Language, dict[Letter, str]] = {
     "ko": {
@@ -62,6 +82,23 @@ TEXTS: dict[Language, dict[Letter, str]] = {
             "안녕하세요.\n\n{moment}에 계정의 이메일 주소가 다른 주소로 바뀌었습니다. 앞으로는 새 주소로"
             " 로그인해 주세요.\n\n직접 하신 일이 아니라면 바로 운영자에게 알려 주세요.\n\n{link}"
         ),
+        "totp_enabled": "안녕하세요.\n\n{moment}에 계정의 2단계 로그인이 켜졌습니다." + NOT_YOU["ko"],
+        "totp_disabled": (
+            "안녕하세요.\n\n{moment}에 계정의 2단계 로그인이 꺼졌습니다. 이제 비밀번호만으로 로그인할 수 있습니다."
+            + NOT_YOU["ko"]
+        ),
+        "recovery_codes_renewed": (
+            "안녕하세요.\n\n{moment}에 계정의 복구 코드가 새로 만들어졌습니다. 이전 코드는 더 이상 쓸 수 없습니다."
+            + NOT_YOU["ko"]
+        ),
+        "passkey_added": (
+            "안녕하세요.\n\n{moment}에 계정에 패스키가 추가되었습니다. 이 패스키로 로그인할 수 있습니다."
+            + NOT_YOU["ko"]
+        ),
+        "passkey_removed": (
+            "안녕하세요.\n\n{moment}에 계정의 패스키가 삭제되었습니다. 이 패스키로는 더 이상 로그인할 수 없습니다."
+            + NOT_YOU["ko"]
+        ),
         "test": "안녕하세요.\n\n이 메일이 보이면 마당의 메일 설정이 잘 되어 있는 것입니다.\n\n{link}",
     },
     "en": {
@@ -95,6 +132,22 @@ TEXTS: dict[Language, dict[Letter, str]] = {
             "Hello,\n\nthe e-mail address of your account was changed to another one on {moment}. Sign in with the new"
             " address from now on.\n\nIf it was not you, tell the person who runs this server now.\n\n{link}"
         ),
+        "totp_enabled": "Hello,\n\ntwo-step sign-in was turned on for your account on {moment}." + NOT_YOU["en"],
+        "totp_disabled": (
+            "Hello,\n\ntwo-step sign-in was turned off for your account on {moment}. The password alone is enough now."
+            + NOT_YOU["en"]
+        ),
+        "recovery_codes_renewed": (
+            "Hello,\n\nnew recovery codes were made for your account on {moment}. Those before do not work any more."
+            + NOT_YOU["en"]
+        ),
+        "passkey_added": (
+            "Hello,\n\na passkey was added to your account on {moment}. One can sign in with it." + NOT_YOU["en"]
+        ),
+        "passkey_removed": (
+            "Hello,\n\na passkey was removed from your account on {moment}. It does not sign in any more."
+            + NOT_YOU["en"]
+        ),
         "test": "Hello,\n\nif you can read this, Madang's mail is set up well.\n\n{link}",
     },
 }
@@ -109,6 +162,11 @@ ACTIONS: dict[Language, dict[Letter, str]] = {
         "email_change": "이 주소로 바꾸기",
         "address_taken": "로그인하기",
         "email_changed": "마당 열기",
+        "totp_enabled": "보안 설정 보기",
+        "totp_disabled": "보안 설정 보기",
+        "recovery_codes_renewed": "보안 설정 보기",
+        "passkey_added": "보안 설정 보기",
+        "passkey_removed": "보안 설정 보기",
         "test": "마당 열기",
     },
     "en": {
@@ -119,6 +177,11 @@ ACTIONS: dict[Language, dict[Letter, str]] = {
         "email_change": "Change to this address",
         "address_taken": "Sign in",
         "email_changed": "Open Madang",
+        "totp_enabled": "Look at my security settings",
+        "totp_disabled": "Look at my security settings",
+        "recovery_codes_renewed": "Look at my security settings",
+        "passkey_added": "Look at my security settings",
+        "passkey_removed": "Look at my security settings",
         "test": "Open Madang",
     },
 }

@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from madang.features.accounts.access import account_for
 from madang.features.accounts.contracts import Passkey
-from madang.features.accounts.service import challenges
+from madang.features.accounts.service import challenges, recovery, ways
 from madang.features.accounts.service.challenges import Challenge, Purpose
-from madang.features.accounts.tables import PasskeyRow
+from madang.features.accounts.tables import AccountRow, PasskeyRow
 from madang.kernel import log
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
@@ -100,7 +100,7 @@ async def register(house: House, tx: Tx, who: Principal, site: Site, name: str, 
         raise challenges.invalid()
     row = _verified(who.account_id, site, challenge, credential)
     await challenges.spend(house, challenge)
-    await account_for(tx, who, who.account_id, lock=True)
+    owner = await account_for(tx, who, who.account_id, lock=True)
     await _leave_room(tx, who.account_id)
     made = await tx.scalar(
         insert(PasskeyRow)
@@ -111,6 +111,7 @@ async def register(house: House, tx: Tx, who: Principal, site: Site, name: str, 
     if made is None:
         raise Conflict("passkey_known", "This device has a passkey here already.")
     await record(tx, who, "accounts.passkey_added", Target("passkey", made.id), rp_id=site.rp_id)
+    await recovery.tell(house, tx, "passkey_added", owner.email)
     return _shown(made)
 
 
@@ -196,7 +197,10 @@ async def prove(tx: Tx, assertion: Assertion) -> Proof:
         credential_id = base64url_to_bytes(assertion.credential["rawId"])
     except (KeyError, TypeError, ValueError):
         return Proof(None, "malformed")
-    row = await tx.scalar(select(PasskeyRow).where(PasskeyRow.credential_id == credential_id).with_for_update())
+    mine = select(PasskeyRow).where(PasskeyRow.credential_id == credential_id)
+    owner = mine.with_only_columns(PasskeyRow.account_id).scalar_subquery()
+    await tx.execute(select(AccountRow.id).where(AccountRow.id == owner).with_for_update(key_share=True))
+    row = await tx.scalar(mine.with_for_update())  # after the account, as whoever removes passkeys
     if row is None:
         return Proof(None, "unknown")
     expected = assertion.challenge.account_id
@@ -248,12 +252,20 @@ async def rename(tx: Tx, who: Principal, passkey_id: UUID, name: str) -> Passkey
     return _shown(row)
 
 
-async def remove(tx: Tx, who: Principal, passkey_id: UUID) -> None:
-    """Let a passkey of the caller's go; raises `NotFound`."""
+async def remove(house: House, tx: Tx, who: Principal, passkey_id: UUID) -> None:
+    """Let a passkey of the caller's go.
+
+    Raises `NotFound`, and `Conflict` (passkey_last_way) when the caller could not sign in any more.
+    """
+    row = await account_for(tx, who, who.account_id, lock=True)
     mine = delete(PasskeyRow).where(PasskeyRow.id == passkey_id, PasskeyRow.account_id == who.account_id)
     if await tx.scalar(mine.returning(PasskeyRow.id)) is None:
         raise _not_found()
+    if not await ways.has_another(tx, row, without=passkey_id):
+        detail = "You could not sign in any more. Set a password, add another passkey or link an identity first."
+        raise Conflict("passkey_last_way", detail)
     await record(tx, who, "accounts.passkey_removed", Target("passkey", passkey_id))
+    await recovery.tell(house, tx, "passkey_removed", row.email)
 
 
 def _not_found() -> NotFound:

@@ -7,6 +7,7 @@ such an account.
 from sqlalchemy import select, update
 
 from madang.features.accounts import settings
+from madang.features.accounts.access import own_account
 from madang.features.accounts.contracts import WRITE, Device, Language, Letter, LetterWanted
 from madang.features.accounts.service import letters, links, passwords, people, throttle
 from madang.features.accounts.service.addresses import normal_email
@@ -14,6 +15,7 @@ from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow
 from madang.kernel import mail
 from madang.kernel.audit import Target, record
+from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Forbidden, TooMany
@@ -24,6 +26,11 @@ PLACES: dict[str, str] = {
     "password_reset": "/reset-password#{token}",
     "email_change": "/verify-email#{token}",
     "password_changed": "/forgot-password",
+    "totp_enabled": "/settings/security",
+    "totp_disabled": "/settings/security",
+    "recovery_codes_renewed": "/settings/security",
+    "passkey_added": "/settings/security",
+    "passkey_removed": "/settings/security",
 }
 LETTERS_AN_HOUR = 5
 ASKED_AN_HOUR = 30
@@ -64,6 +71,12 @@ async def tell(house: House, tx: Tx, kind: Letter, email: str) -> None:
     """Have a letter written about what this transaction does, where mail is set up."""
     if mail.is_set_up(house.settings):
         await tx.enqueue(WRITE, LetterWanted(kind, email, None))
+
+
+async def tell_owner(house: House, tx: Tx, who: Principal, kind: Letter) -> None:
+    """Have a letter written to the caller about what this transaction does, where mail is set up."""
+    if mail.is_set_up(house.settings):
+        await tell(house, tx, kind, (await own_account(tx, who)).email)
 
 
 async def write(house: House, wanted: LetterWanted) -> None:
@@ -109,10 +122,11 @@ async def verify(house: House, link: links.Link) -> None:
             await record(tx, None, "accounts.email_verified", Target("account", row.id))
 
 
-async def reset(house: House, token: str, wanted: str) -> None:
+async def reset(house: House, token: str, wanted: str, device: Device) -> None:
     """Take the link of a reset letter and set another password; every sign-in ends, and the address is proved.
 
-    Raises `Invalid` (link_invalid), and for a weak password, after which the link can be used again.
+    Whoever guesses at the account meanwhile does not keep them from signing in where they did this. Raises
+    `Invalid` (link_invalid), and for a weak password, after which the link can be used again.
     """
     link = links.read(token)
     async with house.db.transaction() as tx:
@@ -129,3 +143,4 @@ async def reset(house: House, token: str, wanted: str) -> None:
         await record(tx, None, "accounts.password_reset", Target("account", row.id), by="mail")
         await tell(house, tx, "password_changed", row.email)
     desk.forget_account(link.account_id)
+    await throttle.welcome(house, device.address, row.email)

@@ -10,11 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
 
+from madang.features.accounts.service import recovery
 from madang.features.accounts.tables import AuthenticatorRow, RecoveryCodeRow
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict
+from madang.kernel.house import House
 from madang.kernel.ids import new_id
 
 COUNT, LENGTH, GROUP = 10, 16, 4
@@ -24,7 +26,14 @@ LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _ALIKE = str.maketrans("oil", "011", "- \t\r\n")
 
 
-async def renew(tx: Tx, who: Principal) -> list[str]:
+async def renew(house: House, tx: Tx, who: Principal) -> list[str]:
+    """As `make`, for who has asked for it; they are told by mail."""
+    codes = await make(tx, who)
+    await recovery.tell_owner(house, tx, who, "recovery_codes_renewed")
+    return codes
+
+
+async def make(tx: Tx, who: Principal) -> list[str]:
     """Ten new codes in place of all before, shown this once; raises `Conflict` (totp_not_enabled)."""
     enabled = (AuthenticatorRow.account_id == who.account_id, AuthenticatorRow.enabled_at.is_not(None))
     if await tx.scalar(select(AuthenticatorRow.account_id).where(*enabled).with_for_update()) is None:

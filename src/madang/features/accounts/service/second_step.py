@@ -7,6 +7,7 @@ from sqlalchemy import select
 from madang.features.accounts.contracts import Account, Device, SignIn
 from madang.features.accounts.service import (
     challenges,
+    credentials,
     factors,
     passkeys,
     people,
@@ -18,7 +19,7 @@ from madang.features.accounts.service import (
 from madang.features.accounts.service.challenges import Challenge, Purpose
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.service.passkeys import Assertion, Credential, Proof, Site
-from madang.features.accounts.tables import AccountRow, LoginRow
+from madang.features.accounts.tables import AccountRow
 from madang.kernel.audit import Target, record
 from madang.kernel.db import Tx
 from madang.kernel.errors import Unauthorized
@@ -61,14 +62,16 @@ async def finish(house: House, challenge_text: str, answer: Answer, site: Site, 
     challenge = challenges.read(challenge_text)
     async with house.db.transaction() as tx:
         row = await _account_of(house, tx, challenge)
-        known = await _is_known(tx, row, device)
+        known = throttle.place(device.address) in {
+            throttle.place(one) for one in await credentials.places_of(tx, row.email)
+        }
     counted = throttle.counters(device.address, f"second factor of {row.id}")
     if answer.method == factors.TOTP and not known:
         counted = [*counted, throttle.Counter(f"codes of {row.id}", STRANGE_TRIES, STRANGE_WINDOW_SECONDS)]
     async with throttle.attempt(house, counted):
         await challenges.count_try(house, challenge)
         async with house.db.transaction() as tx:
-            row = await _account_of(house, tx, challenge)
+            row = await _account_of(house, tx, challenge, lock=True)
             refused = await _check(house, tx, row, Assertion(site, challenge, answer.credential or {}), answer)
             if refused is None:
                 await challenges.spend(house, challenge)
@@ -112,20 +115,17 @@ async def reset(house: House, email: str) -> Account:
         return people.account(row)
 
 
-async def _account_of(house: House, tx: Tx, challenge: Challenge) -> AccountRow:
-    """The account that a challenge of the first step is for, as long as its password is the one that was given."""
+async def _account_of(house: House, tx: Tx, challenge: Challenge, *, lock: bool = False) -> AccountRow:
+    """The account that a challenge of the first step is for, as long as its password is the one that was given.
+
+    With `lock` nobody changes the account before the transaction ends.
+    """
     query = select(AccountRow).where(AccountRow.id == challenge.account_id, AccountRow.deleted_at.is_(None))
-    row = await tx.scalar(query)
+    row = await tx.scalar(query.with_for_update(key_share=True) if lock else query)
     if row is None:
         raise challenges.invalid()
     challenges.require_good(house, challenge, Purpose.SECOND_FACTOR, row.password_hash)
     return row
-
-
-async def _is_known(tx: Tx, row: AccountRow, device: Device) -> bool:
-    """Whether the account was signed in from this address before."""
-    from_here = select(LoginRow.id).where(LoginRow.account_id == row.id, LoginRow.address == device.address).limit(1)
-    return await tx.scalar(from_here) is not None
 
 
 async def _check(house: House, tx: Tx, row: AccountRow, assertion: Assertion, answer: Answer) -> str | None:

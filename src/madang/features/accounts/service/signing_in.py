@@ -9,25 +9,16 @@ from sqlalchemy import delete, or_, select
 from madang.features.accounts import settings
 from madang.features.accounts.access import permit_entry
 from madang.features.accounts.contracts import Device, SignIn
-from madang.features.accounts.service import (
-    addresses,
-    challenges,
-    factors,
-    people,
-    recovery,
-    registration,
-    throttle,
-    tokens,
-)
+from madang.features.accounts.service import challenges, credentials, factors, people, recovery, tokens
 from madang.features.accounts.service.challenges import Purpose
+from madang.features.accounts.service.credentials import Proved
 from madang.features.accounts.service.desk import Desk, open_desk
-from madang.features.accounts.service.failures import note_failed
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel import audit, log
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
-from madang.kernel.errors import Invalid, Unauthorized
+from madang.kernel.errors import Unauthorized
 from madang.kernel.house import House
 
 logger = log.get_logger(__name__)
@@ -47,27 +38,28 @@ async def sign_in(house: House, email: str, password: str, device: Device) -> Si
     `Forbidden` (account_disabled, account_leaving, email_unverified) and `TooMany`; also `Unauthorized`
     (second_factor_required) with `challenge` and `methods` when the password was right and does not suffice.
     """
+    for _ in range(2):  # another hash may be a stronger one of the same password, so it is compared once more
+        handed = await _enter(house, await credentials.check(house, email, password, device), device)
+        if handed is not None:
+            return handed
+    raise credentials.wrong()
+
+
+async def _enter(house: House, proved: Proved, device: Device) -> SignIn | None:
+    """Begin the sign-in of whose password was right; None when the account has another one by now."""
     desk = await house.resource(open_desk)
-    try:
-        email = addresses.normal_email(email)
-    except Invalid:
-        email = ""
-    async with throttle.attempt(house, throttle.counters(device.address, email)):
-        async with house.db.transaction() as tx:
-            row = await tx.scalar(select(AccountRow).where(AccountRow.email == email, AccountRow.deleted_at.is_(None)))
-        verdict = await desk.hashing.verify(row.password_hash if row else None, password)
-        if row is None or not verdict.right:
-            await note_failed(house, email, row.id if row else None, device)
-            raise Unauthorized("invalid_credentials", "The e-mail address or the password is wrong.")
-    permit_entry(row)
-    recovery.permit_verified(house, row)
     async with house.db.transaction() as tx:
-        if verdict.new_hash:
-            await registration.replace_hash(tx, row.id, row.password_hash, verdict.new_hash)
+        row = await credentials.locked(tx, proved)
+        if row is None:
+            return None
+        permit_entry(row)
+        recovery.permit_verified(house, row)
+        if proved.new_hash:
+            row.password_hash = proved.new_hash
         methods = await factors.demanded(tx, row.id)
         if not methods:
             return await begin(tx, desk, row, device, "password")
-    raise _second_factor_required(house, row.id, verdict.new_hash or row.password_hash, methods)
+    raise _second_factor_required(house, row.id, row.password_hash, methods)
 
 
 def _second_factor_required(house: House, account_id: UUID, password_hash: str, methods: list[str]) -> Unauthorized:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from madang.features.accounts.access import own_account
-from madang.features.accounts.service import recovery_codes, sealing
+from madang.features.accounts.service import recovery, recovery_codes, sealing
 from madang.features.accounts.tables import AuthenticatorRow, RecoveryCodeRow
 from madang.kernel import log
 from madang.kernel.audit import Target, record
@@ -91,10 +91,11 @@ async def confirm(house: House, tx: Tx, who: Principal, code: str) -> list[str]:
         row.sealed_secret = sealing.seal(house, opened.secret, who.account_id)
     await tx.flush()
     await record(tx, who, "accounts.totp_enabled", Target("account", who.account_id))
-    return await recovery_codes.renew(tx, who)
+    await recovery.tell_owner(house, tx, who, "totp_enabled")
+    return await recovery_codes.make(tx, who)
 
 
-async def end(tx: Tx, who: Principal) -> None:
+async def end(house: House, tx: Tx, who: Principal) -> None:
     """Turn codes off, and let the recovery codes go with them; raises `Conflict` (totp_not_enabled)."""
     statement = delete(AuthenticatorRow).where(
         AuthenticatorRow.account_id == who.account_id, AuthenticatorRow.enabled_at.is_not(None)
@@ -103,6 +104,7 @@ async def end(tx: Tx, who: Principal) -> None:
         raise recovery_codes.not_enabled()
     await tx.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.account_id == who.account_id))
     await record(tx, who, "accounts.totp_disabled", Target("account", who.account_id))
+    await recovery.tell_owner(house, tx, who, "totp_disabled")
 
 
 async def use(house: House, tx: Tx, account_id: UUID, code: str) -> bool:
