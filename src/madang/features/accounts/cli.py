@@ -174,6 +174,10 @@ def rotate_keys(*, as_json: bool) -> None:
     folder = Path(os.environ.get("MADANG_DATA_DIR") or ".madang")
     ring, given = keyring.read(folder), os.environ.get("MADANG_SECRET_KEY") or None
     if ring and given in (None, *ring.secrets):
+        with keyring.locked(folder, wait=False) as alone:
+            pass
+        if not alone:
+            click.echo("Another rotation is being made; this one waits for it.", err=True)
         with keyring.locked(folder):
             _say_rotation(in_house(lambda house: rotation.rotate(house, folder)), NEXT_OURS, as_json=as_json)
     elif os.environ.get("MADANG_OLD_SECRET_KEYS", "[]") != "[]":

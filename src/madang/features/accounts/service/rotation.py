@@ -18,7 +18,6 @@ from madang.kernel import keyring
 from madang.kernel.audit import Target, record
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
-from madang.kernel.errors import Conflict
 from madang.kernel.house import House
 from madang.kernel.keyring import SIGNED
 
@@ -59,14 +58,11 @@ async def rotate(house: House, data_dir: Path) -> Rotation:
 async def seal_with_given(house: House) -> Rotation:
     """Seal everything with the secret that the operator gave and told every process of.
 
-    Raises `Conflict` (no_former_secrets) when none was given before it.
+    What a key is missing for stays as it is and is counted: give all former ones along.
     """
-    former = house.settings.old_secret_keys
-    if not former:
-        detail = "Put the former value of MADANG_SECRET_KEY into the JSON list MADANG_OLD_SECRET_KEYS first."
-        raise Conflict("no_former_secrets", detail)
     sealed, unreadable = await seal_anew(house, house.settings.secrets)
-    done = Rotation(sealed, unreadable, len(former), 0, await _needed_until(house, now()))
+    kept = len(house.settings.old_secret_keys)
+    done = Rotation(sealed, unreadable, kept, 0, await _needed_until(house, now()))
     await _record(house, done)
     return done
 
