@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import PASSWORD, Open, accessible, enter, fits, go, send, whole_answer
 
-SECTIONS = ("overview", "members", "invites", "places", "budgets", "usage", "audit")
+SECTIONS = ("overview", "members", "invites", "places", "budgets", "usage", "directory", "audit")
 HOUSE_SECTIONS = ("organisations", "people", "budgets", "usage", "invites", "audit")
 
 

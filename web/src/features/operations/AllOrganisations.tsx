@@ -1,6 +1,6 @@
 import { useDeferredValue, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { PlaceMenu, PlaceName, useFound, useOrganisations, type Ways } from "@/features/organisations/public";
+import { Deleted, PlaceMenu, PlaceName, useFound, useOrganisations, type Ways } from "@/features/organisations/public";
 import { count } from "@/kernel/numbers";
 import { Button, Field, FormDialog, Listing, Named, Nothing, Part, SearchField, Time, toast } from "@/kernel/ui";
 
@@ -35,6 +35,7 @@ export function AllOrganisations({ ways }: { ways: Ways }) {
         ]}
         actions={(one) => <PlaceMenu place={one} />}
       />
+      <Deleted parent={null} />
       {founding && <Found ways={ways} onClose={() => setFounding(false)} />}
     </Part>
   );

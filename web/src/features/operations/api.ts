@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { api, body } from "@/kernel/api/client";
 import type { paths } from "@/kernel/api/schema";
+import { renewUser } from "@/kernel/auth";
 import { useDeed } from "@/kernel/deed";
 import { given, usePages } from "@/kernel/pages";
 import { momentsOf, type Period } from "@/kernel/period";
@@ -39,6 +40,32 @@ export function useDeletePerson() {
 
 export function useRestorePerson() {
   return useDeed((id: string) => body(api.POST("/api/v1/users/{user_id}/restore", person(id))), PEOPLE);
+}
+
+/** Asks for the supervisor's own password; who has none sends none, and must have signed in just now. */
+const sure = (password: string) => (password === "" ? {} : { password });
+
+/** Makes somebody a supervisor, or an ordinary user again. */
+export function useSupervise() {
+  return useDeed(
+    // One's own screens follow when it is oneself.
+    async ({ id, role, password }: { id: string; role: Person["role"]; password: string }) => renewUser(await body(api.PUT("/api/v1/users/{user_id}/role", { ...person(id), body: { role, ...sure(password) } }))),
+    PEOPLE,
+    { quiet: true },
+  );
+}
+
+export function useResetFactors() {
+  return useDeed(({ id, password }: { id: string; password: string }) => body(api.DELETE("/api/v1/users/{user_id}/second-factors", { ...person(id), body: sure(password) })), PEOPLE, { quiet: true });
+}
+
+export function useEndSignIns() {
+  return useDeed((id: string) => body(api.DELETE("/api/v1/users/{user_id}/sessions", person(id))), []);
+}
+
+/** Has the link with which somebody chooses another password mailed to them. */
+export function useSendLetter() {
+  return useDeed((id: string) => body(api.POST("/api/v1/users/{user_id}/password-letter", person(id))), []);
 }
 
 export function useRegistrationInvites() {

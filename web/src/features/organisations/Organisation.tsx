@@ -5,6 +5,7 @@ import { auth } from "@/kernel/auth";
 import { useStore } from "@/kernel/store";
 import { Badge, Button, Empty, Failed, Note, Sections, Skeleton, SkeletonList } from "@/kernel/ui";
 import { type Permission, type Scope, useScope, useTurn } from "./api";
+import { Directory } from "./Directory";
 import { Invites } from "./Invites";
 import { Members } from "./Members";
 import { Overview } from "./Overview";
@@ -31,6 +32,7 @@ const NEEDED: Record<Section, Permission> = {
   places: "scope.read",
   budgets: "budgets.read",
   usage: "usage.read",
+  directory: "provisioning.manage",
   audit: "audit.read",
 };
 
@@ -66,10 +68,17 @@ function Waiting() {
   );
 }
 
+/** Whether a section is open to the caller, and has something to show of this kind of place. */
+function opens(scope: Scope, section: Section): boolean {
+  if (section === "places" && scope.kind === "class") return false;
+  if (section === "directory" && scope.kind !== "organisation") return false;
+  return may(scope, NEEDED[section]);
+}
+
 function Opened({ scope, ...props }: { scope: Scope } & OrganisationProps) {
   const { t } = useTranslation();
   const { section, ways } = props;
-  const open = SECTIONS.filter((one) => may(scope, NEEDED[one]) && !(one === "places" && scope.kind === "class"));
+  const open = SECTIONS.filter((one) => opens(scope, one));
   return (
     <div className="h-full overflow-y-auto">
       <div className="mx-auto flex w-full max-w-console gap-10 px-5 pt-8 pb-24 md:pt-14">
@@ -80,7 +89,7 @@ function Opened({ scope, ...props }: { scope: Scope } & OrganisationProps) {
           <Heading scope={scope} ways={ways} />
           <Sections label={t("organisations.sections")} current={section} sections={open.map((one) => [one, t(`organisations.section.${one}`)] as const)} link={(one, className, current, name) => ways.link(scope.id, one, className, current, name)} />
           <Standing scope={scope} />
-          {may(scope, NEEDED[section]) ? <Content key={scope.id} scope={scope} {...props} /> : <Closed scope={scope} />}
+          {opens(scope, section) ? <Content key={scope.id} scope={scope} {...props} /> : <Closed scope={scope} />}
         </div>
       </div>
     </div>
@@ -160,11 +169,15 @@ function Content({ scope, section, ways, spending, budgets, usage, audit }: { sc
   const me = who.state === "in" ? who.user : null;
   if (me === null) return null;
   const isSupervisor = me.role === "supervisor";
-  if (section === "members") return <Members scope={scope} meId={me.id} isSupervisor={isSupervisor} />;
-  if (section === "invites") return <Invites scope={scope} isSupervisor={isSupervisor} />;
-  if (section === "places") return <Places scope={scope} ways={ways} />;
-  if (section === "budgets") return budgets(scope);
-  if (section === "usage") return usage(scope);
-  if (section === "audit") return audit(scope);
-  return <Overview scope={scope} ways={ways} spending={may(scope, "usage.read") ? spending(scope) : null} />;
+  const contents: Record<Section, () => ReactNode> = {
+    overview: () => <Overview scope={scope} ways={ways} spending={may(scope, "usage.read") ? spending(scope) : null} />,
+    members: () => <Members scope={scope} meId={me.id} isSupervisor={isSupervisor} />,
+    invites: () => <Invites scope={scope} isSupervisor={isSupervisor} />,
+    places: () => <Places scope={scope} ways={ways} />,
+    budgets: () => budgets(scope),
+    usage: () => usage(scope),
+    directory: () => <Directory scope={scope} isSupervisor={isSupervisor} />,
+    audit: () => audit(scope),
+  };
+  return contents[section]();
 }

@@ -1,12 +1,18 @@
 import { useTranslation } from "react-i18next";
+import { auth } from "@/kernel/auth";
+import { useStore } from "@/kernel/store";
 import { Badge, Empty, Failed, SkeletonList } from "@/kernel/ui";
 import { type Membership, useMemberships } from "./api";
+import { MyDeleted } from "./Deleted";
 import type { Ways } from "./ways";
 
 /** Everywhere that one is a member. */
 export function Organisations({ ways }: { ways: Ways }) {
   const { t } = useTranslation();
   const query = useMemberships();
+  // Supervisors find all that was deleted in their own console.
+  const who = useStore(auth);
+  const isSupervisor = who.state === "in" && who.user.role === "supervisor";
   return (
     <div className="h-full overflow-y-auto">
       <div className="mx-auto flex w-full max-w-page flex-col gap-6 px-5 pt-8 pb-24 md:pt-14">
@@ -24,6 +30,7 @@ export function Organisations({ ways }: { ways: Ways }) {
             ))}
           </ul>
         )}
+        {!isSupervisor && <MyDeleted />}
       </div>
     </div>
   );

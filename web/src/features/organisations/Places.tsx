@@ -4,7 +4,8 @@ import { count } from "@/kernel/numbers";
 import { Badge, Button, Confirm, Field, FormDialog, IconButton, Listing, Menu, MenuItem, Named, Nothing, Part, Select, toast } from "@/kernel/ui";
 import { type Scope, useAddChild, useChildren, useRename, useTurn } from "./api";
 import { NameDialog } from "./NameDialog";
-import { may } from "./roles";
+import { Deleted } from "./Deleted";
+import { may, restores } from "./roles";
 import type { Ways } from "./ways";
 
 /** The partners and classes directly beneath a scope. */
@@ -39,6 +40,7 @@ export function Places({ scope, ways }: { scope: Scope; ways: Ways }) {
         ]}
         actions={(one) => <PlaceMenu place={one} />}
       />
+      {restores(scope) && <Deleted parent={scope.id} />}
       {adding && <AddPlace scope={scope} onClose={() => setAdding(false)} onAdded={() => setAdding(false)} />}
     </Part>
   );

@@ -33,6 +33,15 @@ export function useChildren(id: string) {
   return usePages(["scopes", id, "children"], (cursor) => body(api.GET("/api/v1/scopes/{scope_id}/children", { params: { path: { scope_id: id }, query: given({ cursor }) } })));
 }
 
+/** What was deleted and can still be restored: organisations, or with a parent what lay beneath it. */
+export function useDeleted(parent: string | null) {
+  return usePages<Scope>(parent === null ? ["organisations", "deleted"] : ["scopes", parent, "deleted"], (cursor) => {
+    const query = { deleted: true, ...given({ cursor }) };
+    if (parent === null) return body(api.GET("/api/v1/organisations/", { params: { query } }));
+    return body(api.GET("/api/v1/scopes/{scope_id}/children", { params: { path: { scope_id: parent }, query } }));
+  });
+}
+
 export function useMembers(id: string, q: string, role: Role | null) {
   return usePages(["scopes", id, "members", q, role], (cursor) => body(api.GET("/api/v1/scopes/{scope_id}/members", { params: { path: { scope_id: id }, query: given({ q, role, cursor }) } })));
 }

@@ -1,4 +1,5 @@
 export { type Scope, useFound, useMemberships, useOrganisations } from "./api";
+export { Deleted } from "./Deleted";
 export { Organisation } from "./Organisation";
 export { Organisations } from "./Organisations";
 export { PlaceMenu, PlaceName } from "./Places";

@@ -9,6 +9,11 @@ export function may(scope: Scope, permission: Permission): boolean {
   return scope.permissions.includes(permission);
 }
 
+/** Whether the caller may restore what was deleted beneath: admins and higher, who are those that manage budgets here. */
+export function restores(scope: Scope): boolean {
+  return may(scope, "budgets.manage");
+}
+
 /** Whether the caller stands above the role here: a supervisor above all, everybody else by rank. */
 export function standsAbove(scope: Scope, isSupervisor: boolean, role: Role): boolean {
   if (isSupervisor) return true;

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-export const SECTIONS = ["overview", "members", "invites", "places", "budgets", "usage", "audit"] as const;
+export const SECTIONS = ["overview", "members", "invites", "places", "budgets", "usage", "directory", "audit"] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** How one gets from place to place, made by whoever knows the addresses. */
