@@ -1,6 +1,7 @@
 """Attacks on access and refresh tokens, each by its name."""
 
 import base64
+import hmac
 import json
 import time
 from datetime import timedelta
@@ -9,6 +10,10 @@ from uuid import uuid4
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +38,10 @@ def forged(header: dict[str, Any] | None = None, key: bytes = KEYS.access, **cla
     } | claims
     payload = {name: value for name, value in payload.items() if value is not None}
     return jwt.encode(payload, key, "HS256", headers={"kid": KEYS.kid} | (header or {}))
+
+
+def unpadded(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).decode().rstrip("=")
 
 
 def unsigned(algorithm: str) -> str:
@@ -67,6 +76,22 @@ def test_another_algorithm_with_the_right_key() -> None:
     assert code_of(token) == "token_invalid"
 
 
+def test_rs256_with_hmac_confusion() -> None:
+    """Neither a token of somebody's own RSA key passes, nor one whose HMAC was made with a public key."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    claims = forged().split(".")[1]
+    for kid in (KEYS.kid, OTHER.kid):
+        for algorithm in ("RS256", "HS256"):
+            header = json.dumps({"alg": algorithm, "typ": "JWT", "kid": kid}).encode()
+            body = f"{unpadded(header)}.{claims}"
+            for mac in (
+                private.sign(body.encode(), PKCS1v15(), SHA256()),
+                hmac.digest(public, body.encode(), "sha256"),
+            ):
+                assert code_of(f"{body}.{unpadded(mac)}") == "token_invalid"
+
+
 def test_signed_by_another_house() -> None:
     assert code_of(tokens.make_access_token(OTHER, CLAIMS, timedelta(minutes=1))) == "token_invalid"
 
@@ -75,8 +100,10 @@ def test_forged_signature_under_our_kid() -> None:
     assert code_of(forged(key=OTHER.access)) == "token_invalid"
 
 
-@pytest.mark.parametrize("kid", ["", "../../dev/null", "' OR 1=1 --", OTHER.kid])
-def test_wrong_kid(kid: str) -> None:
+@pytest.mark.parametrize(
+    "kid", ["", "../../dev/null", "/etc/passwd", "file:///dev/null", "\x00", "no-such-key", "' OR 1=1 --", OTHER.kid]
+)
+def test_kid_path_traversal_and_unknown_kid(kid: str) -> None:
     assert code_of(forged({"kid": kid})) == "token_invalid"
 
 

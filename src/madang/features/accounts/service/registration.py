@@ -208,12 +208,6 @@ async def _insert(
     return people.account(row)
 
 
-async def replace_hash(tx: Tx, account_id: UUID, old: str, new: str) -> None:
-    """Keep a stronger hash of the same password, unless the password was changed meanwhile."""
-    same = update(AccountRow).where(AccountRow.id == account_id, AccountRow.password_hash == old)
-    await tx.execute(same.values(password_hash=new))
-
-
 async def _is_empty(tx: Tx) -> bool:
     return not await tx.scalar(select(exists(select(AccountRow.id))))
 
