@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from madang.features.accounts.contracts import WRITE, LetterWanted
 from madang.features.accounts.module import Accounts
-from madang.features.accounts.service import letters, recovery
+from madang.features.accounts.service import letters, recovery, registration, second_step
 from madang.kernel.house import House, open_house
 from madang.kernel.http import build_app
 from madang.kernel.settings import Settings
@@ -93,6 +93,18 @@ async def test_the_owner_is_told_of_every_change_of_how_they_sign_in(
     kinds = ("totp_enabled", "recovery_codes_renewed", "totp_disabled", "passkey_added", "passkey_removed")
     subjects = letters.SUBJECTS["ko" if language == "ko" else "en"]
     assert told == [subjects[kind] for kind in (*kinds, "password_changed")]
+
+
+async def test_the_owner_is_told_of_what_the_operator_did(
+    api: httpx.AsyncClient, writing: House, box: Mailbox, join: Join, clock: Clock
+) -> None:
+    person = await join()
+    await protect(api, person, clock)
+    await delivered(writing, box)
+    await second_step.reset(writing, person.email)
+    await registration.reset_password(writing, person.email, "another courtyard 8")
+    told = sorted(mail["Subject"] for mail in await delivered(writing, box))
+    assert told == sorted(letters.SUBJECTS["en"][kind] for kind in ("totp_disabled", "password_changed"))
 
 
 async def test_what_did_not_happen_is_not_told(

@@ -151,7 +151,7 @@ async def create_supervisor(house: House, email: str, name: str, password: str) 
     async with house.db.transaction() as tx:
         await people.lock_founding(tx)
         made = await _insert(tx, email, name, password_hash, is_supervisor=True)
-        return made or await _set_password(tx, email, password_hash, is_supervisor=True)
+        return made or await _set_password(house, tx, email, password_hash, is_supervisor=True)
 
 
 async def reset_password(house: House, email: str, password: str) -> Account:
@@ -160,10 +160,12 @@ async def reset_password(house: House, email: str, password: str) -> Account:
     password = passwords.accept(password, email)
     password_hash = await (await house.resource(open_desk)).hashing.hash(password)
     async with house.db.transaction() as tx:
-        return await _set_password(tx, email, password_hash)
+        return await _set_password(house, tx, email, password_hash)
 
 
-async def _set_password(tx: Tx, email: str, password_hash: str, *, is_supervisor: bool | None = None) -> Account:
+async def _set_password(
+    house: House, tx: Tx, email: str, password_hash: str, *, is_supervisor: bool | None = None
+) -> Account:
     row = await tx.scalar(select(AccountRow).where(AccountRow.email == email).with_for_update())
     if row is None:
         raise Invalid("account_unknown", f"There is no account with the e-mail address {email}.")
@@ -173,6 +175,7 @@ async def _set_password(tx: Tx, email: str, password_hash: str, *, is_supervisor
     await people.end_logins(tx, row.id, "password")
     deed = "accounts.supervisor_made" if is_supervisor else "accounts.password_reset"
     await audit.record(tx, None, deed, audit.Target("account", row.id), by="operator")
+    await recovery.tell(house, tx, "password_changed", row.email)
     return people.account(row)
 
 

@@ -11,6 +11,7 @@ from madang.features.accounts.service import (
     factors,
     passkeys,
     people,
+    recovery,
     recovery_codes,
     signing_in,
     throttle,
@@ -109,9 +110,12 @@ async def reset(house: House, email: str) -> Account:
     """
     async with house.db.transaction() as tx:
         row = await people.by_email(tx, email)
+        was_on = await factors.demanded(tx, row.id)
         await factors.remove_all(tx, row.id)
         await people.end_logins(tx, row.id, "second factor reset")
         await record(tx, None, "accounts.second_factors_reset", Target("account", row.id))
+        if was_on:
+            await recovery.tell(house, tx, "totp_disabled", row.email)
         return people.account(row)
 
 
