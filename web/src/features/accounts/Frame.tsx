@@ -47,7 +47,7 @@ export function Swap({ question, action, onSwap }: { question?: string; action: 
   return (
     <p className="flex flex-wrap items-center justify-center gap-1 text-ink-2">
       {question}
-      <Button kind="quiet" className="px-2 text-accent" onClick={onSwap}>
+      <Button kind="way" className="px-2" onClick={onSwap}>
         {action}
       </Button>
     </p>

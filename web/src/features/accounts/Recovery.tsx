@@ -4,7 +4,7 @@ import { arrival, go } from "@/kernel/address";
 import { codeOf } from "@/kernel/api/problem";
 import { auth, signOut } from "@/kernel/auth";
 import { sayError } from "@/kernel/i18n";
-import { toast } from "@/kernel/ui";
+import { Button, toast } from "@/kernel/ui";
 import { AccountForm } from "./AccountForm";
 import { Heading, Swap } from "./Frame";
 import { Inbox } from "./Inbox";
@@ -48,7 +48,9 @@ export function Reset() {
     return (
       <>
         <Heading title={t("entrance.resetOverTitle")} lead={refused === "" ? t("entrance.resetOverLead") : sayError(refused)} />
-        <Swap action={t("entrance.askAgain")} onSwap={toForgot} />
+        <Button kind="primary" className="min-h-11" onClick={toForgot}>
+          {t("entrance.askAgain")}
+        </Button>
       </>
     );
   }

@@ -53,7 +53,7 @@ export function SecondStep({ challenge, methods, onBack }: SecondStepProps) {
       )}
       <div className="flex flex-col items-center">
         {METHODS.filter((one) => one !== method && methods.includes(one)).map((other) => (
-          <Button key={other} kind="quiet" className="text-accent" onClick={() => turn(other)}>
+          <Button key={other} kind="way" onClick={() => turn(other)}>
             {t(`entrance.instead.${other}`)}
           </Button>
         ))}

@@ -57,7 +57,7 @@ export function SignIn({ setup, email: known, title, lead, returnTo, onForgot, c
             })
           }
         />
-        <Button kind="quiet" className="text-accent" onClick={onForgot}>
+        <Button kind="way" onClick={onForgot}>
           {t("entrance.forgot")}
         </Button>
       </div>

@@ -6,6 +6,8 @@ const KINDS = {
   primary: "bg-accent text-on-accent hover:bg-accent-strong disabled:opacity-50",
   plain: "border border-line bg-raised text-ink hover:border-line-strong disabled:opacity-50",
   quiet: "text-ink-2 hover:bg-sunk hover:text-ink disabled:opacity-50",
+  /** Leads elsewhere, as a link does. */
+  way: "text-accent hover:bg-sunk disabled:opacity-50",
   /** Leads to something dangerous, and does not do it yet. */
   grave: "border border-line bg-raised text-danger hover:border-danger disabled:opacity-50",
   danger: "bg-danger text-on-danger hover:opacity-90 disabled:opacity-50",

@@ -42,8 +42,7 @@ export function Toasts() {
           <span className="py-1">{one.text}</span>
           {one.undo && (
             <Button
-              kind="quiet"
-              className="text-accent"
+              kind="way"
               onClick={() => {
                 dismiss(one.id);
                 one.undo?.();

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import func, select
 
-from madang.features.accounts.public import Account, Counter, account_by_email, account_of, attempt, normal_email
+from madang.features.accounts.public import Account, Counter, account_of, attempt, normal_email
 from madang.features.organisations import queries, settings
 from madang.features.organisations.access import permit
 from madang.features.organisations.contracts import RANK, Invite, Kind, Offer, Role, Scope
@@ -26,6 +26,7 @@ from madang.kernel.errors import Conflict, Forbidden, NotFound
 from madang.kernel.house import House
 
 SUBJECT = "{name}: 초대합니다 · You are invited"
+ACTION = "함께하기 · Join"
 INVITATION = (
     "안녕하세요.\n\n“{name}”에서 초대했습니다. 아래 링크를 눌러 함께해 주세요. {moment}까지 쓸 수 있습니다."
     "\n\nHello,\n\nyou are invited to “{name}”. Open this link to join; it is good until {moment}.\n\n{link}"
@@ -132,7 +133,7 @@ async def _send(house: House, tx: Tx, row: InviteRow, scope: Scope, code: str) -
     if row.email is not None and mail.is_set_up(house.settings):
         link = links.join_url(house.settings.base_url, code)
         text = INVITATION.format(name=scope.name, link=link, moment=f"{row.expires_at:%Y-%m-%d %H:%M} UTC")
-        await mail.post(tx, mail.Mail(row.email, SUBJECT.format(name=scope.name), text))
+        await mail.post(tx, mail.Mail(row.email, SUBJECT.format(name=scope.name), text, action=ACTION))
         row.sent_at = now()
 
 
@@ -151,8 +152,8 @@ async def peek(house: House, code: str, address: str) -> Offer:
     """What a code leads to, for whoever holds it; raises as `redeem` does, and `TooMany`."""
 
     async def look(tx: Tx) -> Offer:
-        row, scope = await _find(house, tx, code)
-        await _still_good(tx, row)
+        row, scope = await find(house, tx, code)
+        await permit_use(tx, row)
         role, kind = msgspec.convert(row.role, Role), msgspec.convert(scope.kind, Kind)
         return Offer(scope.id, kind, scope.name, role, row.expires_at, is_for_one=row.email is not None)
 
@@ -196,11 +197,11 @@ def guesses(address: str) -> list[Counter]:
 async def knows(house: House, tx: Tx, code: str, email: str) -> bool:
     """Whether there is such a code; raises as `redeem` does when somebody with that address could not use it now."""
     try:
-        row, _ = await _find(house, tx, code)
+        row, _ = await find(house, tx, code)
     except NotFound:
         return False
-    _for_them(row, email)
-    await _still_good(tx, row)
+    permit_address(row, email)
+    await permit_use(tx, row)
     return True
 
 
@@ -211,10 +212,10 @@ async def redeem(house: House, tx: Tx, account: Account, code: str) -> UUID:
     an unknown code, `Conflict` (invite_revoked, invite_expired, invite_used_up, scope_suspended) and `Forbidden`
     (invite_for_another, membership_suspended, membership_ended).
     """
-    row, scope = await _find(house, tx, code)
+    row, scope = await find(house, tx, code)
     await lock(tx, scope.id)
     await tx.refresh(row, with_for_update=True)
-    _for_them(row, account.email)
+    permit_address(row, account.email)
     query = select(MembershipRow).where(MembershipRow.scope_id == scope.id, MembershipRow.account_id == account.id)
     member = await tx.scalar(query)
     if member is not None and member.status == "suspended":
@@ -225,7 +226,7 @@ async def redeem(house: House, tx: Tx, account: Account, code: str) -> UUID:
             detail = "You were removed from here, and this code does not bring you back. Ask for a new one."
             raise Forbidden("membership_ended", detail)
         return scope.id
-    await _still_good(tx, row, is_reserved=redemption is not None)
+    await permit_use(tx, row, is_reserved=redemption is not None)
     role = msgspec.convert(row.role, Role)
     if member is None or RANK[msgspec.convert(member.role, Role)] < RANK[role]:
         _use(tx, row, account.id, redemption)
@@ -241,25 +242,7 @@ def _use(tx: Tx, row: InviteRow, account_id: UUID, reserved: RedemptionRow | Non
     tx.add(RedemptionRow(invite_id=row.id, scope_id=row.scope_id, account_id=account_id))
 
 
-async def reserve(house: House, tx: Tx, email: str, code: str) -> None:
-    """Use a code up that somebody registers with who has an account already, as `redeem` would for a new one.
-
-    Nobody is made a member: whoever asked has not proved the address. Its owner can still take the code. What this
-    raises depends on the code alone, as it does for an address without an account: `NotFound`, `Conflict`, `Forbidden`.
-    """
-    row, scope = await _find(house, tx, code)
-    await lock(tx, scope.id)
-    await tx.refresh(row, with_for_update=True)
-    _for_them(row, email)
-    await _still_good(tx, row)
-    row.used_count += 1
-    account = await account_by_email(tx, email)
-    if account is not None and await tx.get(RedemptionRow, (row.id, account.id)) is None:
-        tx.add(RedemptionRow(invite_id=row.id, scope_id=scope.id, account_id=account.id, is_reserved=True))
-    await tx.flush()
-
-
-async def _find(house: House, tx: Tx, code: str) -> tuple[InviteRow, ScopeRow]:
+async def find(house: House, tx: Tx, code: str) -> tuple[InviteRow, ScopeRow]:
     """The invite of a code and its scope; raises `NotFound` when there is none, or the scope was deleted."""
     digests = _digests(house, code)
     query = select(InviteRow, ScopeRow).join(ScopeRow, ScopeRow.id == InviteRow.scope_id)
@@ -274,13 +257,14 @@ def unknown() -> NotFound:
     return NotFound("invite_unknown", "There is no such invite. Look at the code again, or ask for a new one.")
 
 
-def _for_them(row: InviteRow, email: str) -> None:
+def permit_address(row: InviteRow, email: str) -> None:
+    """Let only whom a code is for use it; raises `Forbidden` (invite_for_another)."""
     if row.email is not None and row.email != email:
         detail = "This invite is for another e-mail address. Use the account with the address it was sent to."
         raise Forbidden("invite_for_another", detail)
 
 
-async def _still_good(tx: Tx, row: InviteRow, *, is_reserved: bool = False) -> None:
+async def permit_use(tx: Tx, row: InviteRow, *, is_reserved: bool = False) -> None:
     """Tell the holder of a code why it is no good any more; raises `Conflict`. A use may be reserved for them."""
     if row.revoked_at is not None:
         raise Conflict("invite_revoked", "This invite was withdrawn. Ask for a new one.")
