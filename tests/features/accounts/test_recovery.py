@@ -172,6 +172,17 @@ async def test_a_supervisor_sends_somebody_the_letter_with_which_they_choose_ano
         assert boss.id in (await tx.scalars(query)).all()
 
 
+async def test_who_is_let_in_without_their_second_factors_is_told(writing, api, box, join, guarded):
+    boss = await join(supervisor=True)
+    await deliver(writing)
+    box.mails.clear()
+    path = f"/api/v1/users/{guarded.person.id}/second-factors"
+    done = await api.request("DELETE", path, json={"password": PASSWORD}, headers=bearer(boss.access_token))
+    assert done.status_code == 204
+    await deliver(writing)
+    assert [mail["To"] for mail in box.mails] == [guarded.person.email]
+
+
 async def test_who_forgot_the_password_chooses_another_and_is_signed_out_everywhere(writing, api, box):
     email = await register(api)
     await deliver(writing)

@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from madang.features.accounts import settings as account_settings
 from madang.features.accounts.module import Accounts
+from madang.features.accounts.service import links
+from madang.features.accounts.tables import AccountRow
 from madang.kernel.http import build_app
 from tests.features.organisations.conftest import Api, World, told
 
@@ -83,21 +85,62 @@ def proving(monkeypatch: pytest.MonkeyPatch, visitor: httpx.AsyncClient) -> http
     return visitor
 
 
+async def prove(world: World, visitor: httpx.AsyncClient, email: str) -> None:
+    """Open the link of the letter that goes to this address."""
+    async with world.house.db.transaction() as tx:
+        row = (await tx.scalars(select(AccountRow).where(AccountRow.email == email))).one()
+    token = links.token(world.house, "verification", row)
+    assert (await visitor.post("/auth/verify-email", json={"token": token})).status_code == 204
+
+
+async def used(api: Api) -> tuple[int, int]:
+    """How often the newest code of the class was used, and how many members the class has, as its managers see it."""
+    where = f"/scopes/{api.world.id('a.p.c')}"
+    invite = (await api("a owner", "GET", f"{where}/invites")).json()["items"][0]
+    return invite["used_count"], (await api("a owner", "GET", where)).json()["member_count"]
+
+
 async def test_a_code_that_is_good_once_does_not_tell_whether_an_address_has_an_account(
     api: Api, world: World, proving: httpx.AsyncClient
 ) -> None:
     email = (await register(proving, await code_for(api))).json()["email"]
-    before, seen = await joined(world), []
+    await prove(world, proving, email)
+    seen = []
     for one in (email, f"{secrets.token_hex(6)}@example.org"):
         code = await code_for(api)
-        first = await register(proving, code, email=one)
-        second = await register(proving, code)
+        first, second = await register(proving, code, email=one), await register(proving, code)
         looked = await proving.get(f"/invites/{code}")
-        listed = (await api("a owner", "GET", f"/scopes/{world.id('a.p.c')}/invites")).json()["items"][0]
-        seen.append((told(first), sorted(first.json()), told(second), told(looked), listed["used_count"]))
-    assert seen[0] == seen[1]
+        seen.append((told(first), sorted(first.json()), told(second), told(looked), await used(api)))
+    assert seen[0] == seen[1], "neither to the holder of the code, nor to those who made it"
     assert seen[0][2] == (409, "invite_used_up")
-    assert await joined(world) == before + 1, "whoever knows an address makes nobody a member with it"
+
+
+async def test_who_registers_with_a_code_is_in_once_the_address_is_proved(
+    api: Api, world: World, proving: httpx.AsyncClient
+) -> None:
+    code, before = await code_for(api), await joined(world)
+    email = (await register(proving, code)).json()["email"]
+    assert await joined(world) == before
+    await asyncio.gather(*(prove(world, proving, email) for _ in range(3)))
+    assert await joined(world) == before + 1
+    assert (await used(api))[0] == 1
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "UPDATE partner.invites SET revoked_at = now() WHERE scope_id = :id",
+        "UPDATE partner.scopes SET status = 'suspended' WHERE id = :id",
+        "UPDATE partner.scopes SET deleted_at = now() WHERE id = :id",
+    ],
+)
+async def test_a_code_that_was_withdrawn_before_the_address_is_proved_gives_nothing(
+    api: Api, world: World, proving: httpx.AsyncClient, after: str
+) -> None:
+    email = (await register(proving, await code_for(api))).json()["email"]
+    await world.run(after, id=world.id("a.p.c"))
+    await prove(world, proving, email)
+    assert await joined(world) == 0
 
 
 async def test_who_had_forgotten_their_account_takes_the_code_once_they_are_signed_in(

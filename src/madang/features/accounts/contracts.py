@@ -171,8 +171,8 @@ class CodeBook:
 
     `knows` takes a code and a normal e-mail address and says whether the code is one of its own; it raises a `Problem`
     for one that is but is no good for that address now. `redeem` is called in the transaction that made the account;
-    `reserve` in place of it where the address has an account already: it uses the code up in the same way, and gives
-    nothing before the account's owner takes it.
+    in place of it `reserve` for an address that has to be proved and may have had an account before: it uses the code
+    up in the same way, and gives nothing before the owner of the address has proved it (`PROVED`) or takes the code.
     """
 
     knows: "Callable[[House, Tx, str, str], Awaitable[bool]]"
@@ -251,6 +251,13 @@ raises `Conflict` when somebody would be left without what only this account can
 
 MAY_LEAVE: Slot[MayLeave] = Slot("accounts.may_leave")
 """Who is asked before an account's deletion begins, and again at its end."""
+
+
+type Proved = Callable[[Tx, Account], Awaitable[None]]
+"""Told, in the house's own transaction, that somebody has proved their address."""
+
+PROVED: Slot[Proved] = Slot("accounts.proved")
+"""Who does something for people only once their address is proved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class Organisations(Module):
             EXPORT,
             GROUPS,
             MAY_LEAVE,
+            PROVED,
             REGISTRATION_CODES,
             WELCOME,
             CodeBook,
@@ -71,6 +72,7 @@ class Organisations(Module):
             EXPORT.offer(_export),
             REGISTRATION_CODES.offer(CodeBook(_knows_code, _redeem_code, _reserve_code)),
             SIGNED.offer(_good_until),
+            PROVED.offer(_proved),
         )
 
 
@@ -123,6 +125,12 @@ async def _redeem_code(house: "House", tx: "Tx", account: "Account", code: str) 
 
 
 async def _reserve_code(house: "House", tx: "Tx", email: str, code: str) -> None:
-    from madang.features.organisations.service.invites import reserve
+    from madang.features.organisations.service.reserving import reserve
 
     await reserve(house, tx, email, code)
+
+
+async def _proved(tx: "Tx", account: "Account") -> None:
+    from madang.features.organisations.service.reserving import take_reserved
+
+    await take_reserved(tx, account)

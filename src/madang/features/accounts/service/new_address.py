@@ -86,6 +86,7 @@ async def prove(house: House, token: str) -> None:
             former, row.email, row.email_verified_at = row.email, link.email, now()
             await tx.flush()
             await record(tx, None, "accounts.email_changed", Target("account", row.id), by="mail")
+            await recovery.proved(house, tx, row)
             if mail.is_set_up(house.settings):
                 await tx.enqueue(WRITE, LetterWanted("email_changed", former, None, row.id))
     except IntegrityError as taken:

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from madang.features.accounts.access import account_for, act_for_others, permit_supervisor
 from madang.features.accounts.contracts import WRITE, Account, Device, LetterWanted
-from madang.features.accounts.service import factors, people
+from madang.features.accounts.service import factors, people, recovery
 from madang.features.accounts.service.confirming import make_sure
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow, IdentityRow
@@ -76,16 +76,19 @@ async def end_sign_ins(house: House, who: Principal, account_id: UUID) -> None:
 
 
 async def reset_factors(house: House, who: Principal, account_id: UUID, password: str | None, device: Device) -> None:
-    """Let go of somebody's second factors and passkeys, who lost them all, and end their sign-ins.
+    """Let go of the second factors and passkeys of somebody who lost them all, and end their sign-ins. They are told.
 
     Raises as `supervise`, but no `Conflict`.
     """
     permit_supervisor(who)
     await make_sure(house, who, password, device)
     async with _overseeing(house, who, account_id) as (tx, row):
+        was_on = await factors.demanded(tx, row.id)
         await factors.remove_all(tx, row.id)
         await people.end_logins(tx, row.id, "second factor reset")
         await _note(tx, who, row, "accounts.second_factors_reset")
+        if was_on:
+            await recovery.tell(house, tx, "totp_disabled", row.email)
 
 
 async def send_reset_letter(house: House, who: Principal, account_id: UUID) -> None:

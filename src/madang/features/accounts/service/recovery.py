@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from madang.features.accounts import settings
 from madang.features.accounts.access import own_account
-from madang.features.accounts.contracts import WRITE, Device, Language, Letter, LetterWanted
+from madang.features.accounts.contracts import PROVED, WRITE, Device, Language, Letter, LetterWanted
 from madang.features.accounts.service import letters, links, passwords, people, throttle
 from madang.features.accounts.service.addresses import normal_email
 from madang.features.accounts.service.desk import open_desk
@@ -120,6 +120,13 @@ async def verify(house: House, link: links.Link) -> None:
             row.email_verified_at = now()
             await tx.flush()
             await record(tx, None, "accounts.email_verified", Target("account", row.id))
+            await proved(house, tx, row)
+
+
+async def proved(house: House, tx: Tx, row: AccountRow) -> None:
+    """Let the features above know that somebody has proved the address."""
+    for take_note in house.offers.all(PROVED):
+        await take_note(tx, people.account(row))
 
 
 async def reset(house: House, token: str, wanted: str, device: Device) -> None:
@@ -136,11 +143,13 @@ async def reset(house: House, token: str, wanted: str, device: Device) -> None:
     password_hash = await desk.hashing.hash(password)
     async with house.db.transaction() as tx:
         row = await links.row_of(house, tx, "password_reset", link)
-        proved = row.email_verified_at or now()
-        values = {"password_hash": password_hash, "email_verified_at": proved}
+        is_news, verified_at = row.email_verified_at is None, row.email_verified_at or now()
+        values = {"password_hash": password_hash, "email_verified_at": verified_at}
         await tx.execute(update(AccountRow).where(AccountRow.id == row.id).values(values))
         await people.end_logins(tx, row.id, "password")
         await record(tx, None, "accounts.password_reset", Target("account", row.id), by="mail")
         await tell(house, tx, "password_changed", row.email)
+        if is_news:
+            await proved(house, tx, row)
     desk.forget_account(link.account_id)
     await throttle.welcome(house, device.address, row.email)

@@ -85,9 +85,10 @@ async def _found_or_join(house: House, tx: Tx, wanted: Application, email: str, 
     made = await _insert(tx, email, wanted.name.strip(), password_hash, is_supervisor=is_founder, preferences=reads)
     if made is None:
         return await _answer_alike(house, tx, wanted, email, book)
+    has_to_prove = not made.email_verified and recovery.is_required(house)
     if book is not None and code:
-        await book.redeem(house, tx, made, code)
-    if not made.email_verified and recovery.is_required(house):
+        await (book.reserve(house, tx, email, code) if has_to_prove else book.redeem(house, tx, made, code))
+    if has_to_prove:
         await recovery.tell(house, tx, "verification", email)
     return made
 
@@ -96,8 +97,8 @@ async def _answer_alike(house: House, tx: Tx, wanted: Application, email: str, b
     """Tell nothing about a taken address where addresses are proved; elsewhere raise `Conflict` (email_taken).
 
     The code is used up as if the address were free: whoever holds one that is good once would otherwise know by its
-    being good still that there is an account. Another feature's code stays with the owner of the address, who may have
-    forgotten the account and can take it once signed in.
+    being good still that there is an account. Another feature's code is kept for the owner of the address, who may have
+    forgotten the account; nor does it give a new account anything yet, so that no list of members tells the difference.
     """
     if not recovery.is_required(house):
         raise Conflict("email_taken", "There is an account with this e-mail address. Sign in, or use another one.")
