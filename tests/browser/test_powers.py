@@ -53,6 +53,7 @@ def disable_and_delete_for_a_while(boss: Page, panel: Locator) -> None:
     deed(panel, "삭제").click()
     confirm(boss, "삭제")
     expect(panel).to_contain_text("그때까지 되살릴 수 있습니다")
+    accessible(boss)
     deed(panel, "되살리기").click()
     expect(deed(panel, "삭제")).to_be_visible()
 
