@@ -1,7 +1,8 @@
 import { type SyntheticEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Badge, Button, Confirm, Failed, Field, Part, SkeletonList, Time, toast } from "@/kernel/ui";
-import { type Membership, useLeave, useMemberships } from "./api";
+import { go } from "@/kernel/address";
+import { Badge, Button, Confirm, Failed, Field, Note, Part, SkeletonList, Time, toast } from "@/kernel/ui";
+import { type Membership, useDeleted, useLeave, useMemberships } from "./api";
 
 /** Where one belongs, with the way out; and a field for the code that leads to one more. */
 export function MyPlaces({ onCode }: { onCode: (code: string) => void }) {
@@ -23,6 +24,7 @@ export function MyPlaces({ onCode }: { onCode: (code: string) => void }) {
           </ul>
         )}
       </Part>
+      <DeletedNote />
       <Code onCode={onCode} />
       {doomed && (
         <Confirm
@@ -36,6 +38,21 @@ export function MyPlaces({ onCode }: { onCode: (code: string) => void }) {
         />
       )}
     </div>
+  );
+}
+
+/** The way to the organisations that one owned and deleted, which nothing else leads to when there are no others. */
+function DeletedNote() {
+  const { t } = useTranslation();
+  const owned = useDeleted(null).items?.filter((one) => one.my_role === "owner") ?? [];
+  if (owned.length === 0) return null;
+  return (
+    <Note>
+      <span className="flex flex-wrap items-center justify-between gap-3">
+        {t("myPlaces.deleted", { count: owned.length })}
+        <Button onClick={() => go("/organisations")}>{t("myPlaces.look")}</Button>
+      </span>
+    </Note>
   );
 }
 
