@@ -341,3 +341,25 @@ def test_an_address_is_changed_once_the_link_there_is_open(visit: Open, office: 
     expect(page.get_by_text(wanted, exact=True)).to_be_visible()
     told = office.letter(email, {"ko": "이메일 주소가 바뀌었습니다", "en": "Your e-mail address was changed"}[language])
     assert wanted not in words(told)
+
+
+def test_somebody_elses_links_do_what_they_say_and_mix_nobody_up(visit: Open, office: PostOffice) -> None:
+    here, other = office.member(), office.newcomer()
+    office.call("/auth/register", {"email": other, "password": PASSWORD, "name": "바다", "language": "ko"})
+    page = visit()
+    come_in(page, here)
+    inside(page)
+    page.goto(link_of(office.letter(other, SAID["ko"]["verification"])))
+    heading(page, SAID["ko"]["proved"])
+    page.get_by_role("button", name="계속하기").click()
+    go(page, "/settings/account")
+    expect(page.get_by_text(here, exact=True)).to_be_visible()
+
+    office.call("/auth/password/forgot", {"email": other})
+    page.goto(link_of(office.letter(other, SAID["ko"]["reset"])))
+    page.locator("input[name=password]").fill(OTHER_PASSWORD)
+    page.get_by_role("button", name=SAID["ko"]["set"]).click()
+    come_in(page, other, OTHER_PASSWORD)
+    inside(page)
+    go(page, "/settings/account")
+    expect(page.get_by_text(other, exact=True)).to_be_visible()
