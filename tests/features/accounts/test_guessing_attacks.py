@@ -94,12 +94,25 @@ async def test_brute_force_from_many_addresses_is_bounded(
     answers = await asyncio.gather(*(guess(house, person.email, address) for address in offered))
     assert hashes.count == throttle.STRANGE_ATTEMPTS
     assert [answer[0] for answer in answers].count("invalid_credentials") == throttle.STRANGE_ATTEMPTS
-    assert {answer[0] for answer in answers} == {"invalid_credentials", "too_many_attempts"}
+    assert {answer[0] for answer in answers} == {"invalid_credentials", "too_many_attempts", "sign_in_busy"}
+    later = await asyncio.gather(*(guess(house, person.email, address) for address in addresses(desk.WAITING_AT_MOST)))
+    assert {answer[0] for answer in later} == {"too_many_attempts"}
+    assert hashes.count == throttle.STRANGE_ATTEMPTS
     for steps in (1, 3):
         hashes.count = 0
         standing.step(steps * STEP_SECONDS)
         await asyncio.gather(*(guess(house, person.email, address) for address in addresses(100)))
         assert hashes.count == steps
+
+
+async def test_a_school_behind_one_address_signs_in_at_once(house: House, join: Join) -> None:
+    people = [await join() for _ in range(3)]
+    device = Device(addresses(1)[0], "a classroom")
+    at_once = 2 * settings.load().sign_in_address_attempts // 3
+    entered = await asyncio.gather(
+        *(signing_in.sign_in(house, people[at % 3].email, PASSWORD, device) for at in range(at_once))
+    )
+    assert len(entered) == at_once
 
 
 async def test_brute_force_from_many_addresses_through_every_door(house: House, join: Join, hashes: Hashes) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from madang.features.accounts import settings
 from madang.features.accounts.service import keys, tokens
-from madang.features.accounts.service.passwords import Hashing
+from madang.features.accounts.service.passwords import WAITING_AT_MOST, Hashing, busy
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
@@ -21,8 +21,8 @@ from madang.kernel.jobs import spawn
 
 REMEMBERED_SECONDS = 3.0
 REMEMBERED_AT_MOST = 20_000
-ENTERING_AT_ONCE = 8
-"""For how many passwords at a time a process looks up what is known; a flood leaves connections to everybody else."""
+TURNS = 8
+"""How many passwords are looked up and compared at a time; a flood leaves connections to everybody else."""
 
 
 class Remembered[K]:
@@ -62,10 +62,26 @@ class Desk:
         self.hashing = Hashing(
             chosen.password_hash_memory_kib, chosen.password_hash_rounds, chosen.password_hash_threads
         )
-        self.entrance = asyncio.Semaphore(ENTERING_AT_ONCE)
+        self._turns = asyncio.Semaphore(TURNS)
+        self._in_line = 0
         self.logins: Remembered[str] = Remembered()
         self.api_keys: Remembered[bytes] = Remembered()
         self._notes: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Stand in line and have one's turn in the block; whatever else it does goes at the pace of hashing.
+
+        Raises `TooMany` (sign_in_busy) when so many stand there already that one more had better come back later.
+        """
+        if self._in_line >= WAITING_AT_MOST:
+            raise busy()
+        self._in_line += 1
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._in_line -= 1
 
     def forget(self, login_id: UUID) -> None:
         """Ask the database at the sign-in's next request."""

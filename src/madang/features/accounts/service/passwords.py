@@ -23,7 +23,7 @@ from madang.kernel.telemetry import is_streaming
 
 SHORTEST, LONGEST = 8, 256
 WAITING_AT_MOST = 200
-NICENESS = 10
+NICENESS = 19
 
 COMMON = (
     "password password1 password12 password123 passw0rd p@ssw0rd p@ssword1 pass1234 iloveyou sunshine princess "
@@ -110,8 +110,7 @@ class Hashing:
 
     async def _run[T](self, work: Callable[[], T]) -> T:
         if self._waiting >= WAITING_AT_MOST:
-            detail = "Too many people are signing in at this moment. Try again in a few seconds."
-            raise TooMany("sign_in_busy", detail, headers={"Retry-After": "5"})
+            raise busy()
         self._waiting += 1
         try:
             done = asyncio.get_running_loop().run_in_executor(self._pool, self._timed, work)
@@ -134,6 +133,12 @@ class Hashing:
     def close(self) -> None:
         """Let the threads go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def busy() -> TooMany:
+    """The answer to whom waiting would not help."""
+    detail = "Too many people are signing in at this moment. Try again in a few seconds."
+    return TooMany("sign_in_busy", detail, headers={"Retry-After": "5"})
 
 
 def _step_back() -> None:
