@@ -21,7 +21,7 @@ from madang.kernel.jobs import spawn
 
 REMEMBERED_SECONDS = 3.0
 REMEMBERED_AT_MOST = 20_000
-TURNS = 8
+TURNS = 2
 """How many passwords are looked up and compared at a time; a flood leaves connections to everybody else."""
 
 

@@ -24,6 +24,8 @@ from madang.kernel.telemetry import is_streaming
 SHORTEST, LONGEST = 8, 256
 WAITING_AT_MOST = 200
 NICENESS = 19
+REST = 4
+"""How long a thread rests after a hash while answers are read, by what the hash took."""
 
 COMMON = (
     "password password1 password12 password123 passw0rd p@ssw0rd p@ssword1 pass1234 iloveyou sunshine princess "
@@ -79,8 +81,8 @@ class Verdict:
 class Hashing:
     """Argon2id in a few threads of low priority, so that many sign-ins slow each other and not the answers.
 
-    While answers are read from this process a thread rests after each hash for as long as that took: the processor's
-    caches and the database are shared even where the priority is low.
+    While answers are read from this process a thread rests after each hash: the processor's caches, the event loop and
+    the database are shared even where the priority is low.
     """
 
     def __init__(self, memory_kib: int, rounds: int, threads: int) -> None:
@@ -128,7 +130,7 @@ class Hashing:
             self._took = perf_counter() - began
 
     def _rest(self) -> None:
-        sleep(self._took)
+        sleep(REST * self._took)
 
     def close(self) -> None:
         """Let the threads go."""
