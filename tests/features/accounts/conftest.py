@@ -13,7 +13,8 @@ from sqlalchemy import text
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import Device
 from madang.features.accounts.module import Accounts
-from madang.features.accounts.service import registration, signing_in, totp
+from madang.features.accounts.service import registration, signing_in
+from madang.features.accounts.service.factors import totp
 from madang.kernel.house import House
 from madang.kernel.http import build_app
 

@@ -8,7 +8,7 @@ import httpx
 import pyotp
 from sqlalchemy import select
 
-from madang.features.accounts.service.passkeys import Site
+from madang.features.accounts.service.factors.passkeys import Site
 from madang.kernel.audit import AuditRow
 from madang.kernel.clock import now
 from madang.kernel.house import House

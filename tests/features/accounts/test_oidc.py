@@ -15,8 +15,8 @@ from aiohttp import web
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from madang.features.accounts.service import oidc_flow, oidc_provider
-from madang.features.accounts.service.oidc_flow import own_path
+from madang.features.accounts.service.oidc import flows, providers
+from madang.features.accounts.service.oidc.flows import own_path
 from madang.kernel.house import House
 from tests.features.accounts.oidc import (
     CALLBACK,
@@ -146,7 +146,7 @@ async def test_attack_cookie_forged_or_too_old(
         asked = {"state": state_of(url), "code": "c"}
         headers = {"Cookie": f"madang_oidc={cookie}".encode()}
         assert error_of(await api.get(CALLBACK, params=asked, headers=headers)) == "oidc_state_invalid"
-    monkeypatch.setattr(oidc_flow, "LIFETIME_SECONDS", -1)
+    monkeypatch.setattr(flows, "LIFETIME_SECONDS", -1)
     url = await begin(api)
     assert error_of(await come_back(api, url, idp.sign_in(url))) == "oidc_state_invalid"
     assert not idp.redeemed
@@ -325,7 +325,7 @@ async def test_attack_malformed_tokens(token: str, api: httpx.AsyncClient, idp: 
 
 async def test_key_rotation_mid_way(api: httpx.AsyncClient, idp: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     await sign_in(api, idp, email=address(), sub="before")
-    monkeypatch.setattr(oidc_provider, "REFETCH_SECONDS", 0)
+    monkeypatch.setattr(providers, "REFETCH_SECONDS", 0)
     url = await begin(api)
     idp.key = new_key("second")
     code = idp.sign_in(url, email=address(), sub="after")
@@ -352,7 +352,7 @@ async def test_provider_down(api: httpx.AsyncClient, idp: Provider, monkeypatch:
 
 
 async def test_provider_slow(api: httpx.AsyncClient, idp: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oidc_provider, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(providers, "PATIENCE_SECONDS", 0.2)
     url = await begin(api)
     code = idp.sign_in(url, email=address())
     idp.misbehave = slowly
@@ -364,16 +364,16 @@ async def test_provider_slow(api: httpx.AsyncClient, idp: Provider, monkeypatch:
 async def test_provider_slow_for_everybody_at_once(
     api: httpx.AsyncClient, idp: Provider, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oidc_provider, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(providers, "PATIENCE_SECONDS", 0.3)
     idp.misbehave = slowly
     began = time.monotonic()
     answers = await asyncio.gather(*(api.get(START) for _ in range(40)))
     assert {answer.status_code for answer in answers} == {502}
     assert time.monotonic() - began < 5
     assert len(idp.asked) == 1
-    monkeypatch.setattr(oidc_provider, "RESTING_SECONDS", 0)
+    monkeypatch.setattr(providers, "RESTING_SECONDS", 0)
     idp.misbehave = None
-    known = await house.resource(oidc_provider.open_providers)
+    known = await house.resource(providers.open_providers)
     known["school"].resting_until = 0.0
     assert (await api.get(START)).status_code == 303
 

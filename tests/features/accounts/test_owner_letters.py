@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from madang.features.accounts.contracts import WRITE, LetterWanted
 from madang.features.accounts.module import Accounts
-from madang.features.accounts.service import letters, recovery, registration, second_step
+from madang.features.accounts.service import letters, recovery, registration
+from madang.features.accounts.service.factors import second_step
 from madang.kernel.house import House, open_house
 from madang.kernel.http import build_app
 from madang.kernel.settings import Settings

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, text, update
 
 from madang.features.accounts.module import Accounts
 from madang.features.accounts.routes.shared import site_of
-from madang.features.accounts.service import challenges, passkeys
+from madang.features.accounts.service.factors import challenges, passkeys
 from madang.features.accounts.tables import AccountRow, PasskeyRow
 from madang.kernel.audit import AuditRow
 from madang.kernel.auth import Principal

@@ -9,7 +9,8 @@ from sqlalchemy import func, select, text
 
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import Device
-from madang.features.accounts.service import challenges, desk, devices, factors, leaving, second_step, signing_in
+from madang.features.accounts.service import desk, devices, leaving, signing_in
+from madang.features.accounts.service.factors import challenges, second_step
 from madang.features.accounts.service.registration import reset_password
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel.auth import Principal
@@ -100,7 +101,7 @@ async def test_sign_in_that_began_before_the_password_changed_ends_with_it(
 ) -> None:
     """The other order: the sign-in holds the account, the change waits for it, and then ends it."""
     person = await join()
-    pause = pause_after(monkeypatch, factors, "demanded")
+    pause = pause_after(monkeypatch, held, "demanded")
     late = spawn(signing_in.sign_in(house, person.email, PASSWORD, HERE), "late")
     await pause.reached.wait()
     change = spawn(reset_password(house, person.email, NEW), "change")

@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, update
 
-from madang.features.accounts.service import (
-    recovery_codes,
-)
+from madang.features.accounts.service.factors import recovery_codes
 from madang.features.accounts.tables import RecoveryCodeRow
 from madang.kernel.house import House
 from madang.kernel.ids import new_id

@@ -20,7 +20,8 @@ from sqlalchemy import select, text, update
 
 from madang.catalog import installed
 from madang.features.accounts.module import Accounts
-from madang.features.accounts.service import links, rotation, sealing, totp
+from madang.features.accounts.service import links, rotation, sealing
+from madang.features.accounts.service.factors import totp
 from madang.features.accounts.tables import AccountRow, AuthenticatorRow, LoginRow
 from madang.features.organisations.service import codes
 from madang.features.organisations.service.invites import good_until

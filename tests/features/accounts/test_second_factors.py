@@ -12,15 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, text, update
 
 from madang.features.accounts.contracts import Device as Place
-from madang.features.accounts.service import (
-    challenges,
-    factors,
-    recovery_codes,
-    registration,
-    sealing,
-    second_step,
-    signing_in,
-)
+from madang.features.accounts.service import registration, sealing, signing_in
+from madang.features.accounts.service.factors import challenges, held, recovery_codes, second_step
 from madang.features.accounts.tables import AccountRow, AuthenticatorRow, RecoveryCodeRow
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
@@ -338,4 +331,4 @@ async def test_without_valkey_the_second_step_waits_rather_than_lets_guess(house
 async def test_asking_for_second_factors_is_one_glance(house: House, join: Join) -> None:
     person = await join()
     async with house.db.transaction() as tx:
-        assert await factors.demanded(tx, person.id) == []
+        assert await held.demanded(tx, person.id) == []

@@ -59,7 +59,7 @@ def reset_password(email: str, password: str | None, *, as_json: bool) -> None:
 @as_json
 def reset_second_factor(email: str, *, as_json: bool) -> None:
     """Let somebody in by password alone who lost every second factor: their codes and passkeys go, sign-ins end."""
-    from madang.features.accounts.service import second_step
+    from madang.features.accounts.service.factors import second_step
 
     changed = in_house(lambda house: second_step.reset(house, email))
     _say_account(changed, "has no second factor or passkey any more and is signed out everywhere.", as_json=as_json)

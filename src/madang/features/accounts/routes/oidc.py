@@ -10,9 +10,9 @@ from pydantic import BaseModel, StringConstraints
 
 from madang.features.accounts.contracts import Identity
 from madang.features.accounts.routes.shared import device_of, put_cookie
-from madang.features.accounts.service import identities, oidc
-from madang.features.accounts.service.oidc import Answer, Departure
-from madang.features.accounts.service.oidc_flow import LIFETIME_SECONDS
+from madang.features.accounts.service.oidc import identities, journey
+from madang.features.accounts.service.oidc.flows import LIFETIME_SECONDS
+from madang.features.accounts.service.oidc.journey import Answer, Departure
 from madang.kernel.errors import Problem
 from madang.kernel.house import House
 from madang.kernel.http import HouseDep, ReadTx, Strict, Who
@@ -54,7 +54,7 @@ class LinkBegun(BaseModel):
 )
 async def start_oidc(house: HouseDep, request: Request, provider: Name, return_to: Text | None = None) -> Response:
     """Send the browser to a provider to sign in; it comes back to `return_to`, a path of the web app."""
-    departure = await oidc.depart(house, provider, _redirect_uri(house, request, provider), return_to)
+    departure = await journey.depart(house, provider, _redirect_uri(house, request, provider), return_to)
     response = RedirectResponse(departure.url, 303)
     _give_cookie(house, request, response, departure)
     return response
@@ -78,11 +78,11 @@ async def finish_oidc(
     """Take the provider's answer, sign in, and send the browser back to the web app."""
     return_to = None
     try:
-        flow = oidc.resume(house, provider, request.cookies.get(FLOW_COOKIE), state)
+        flow = journey.resume(house, provider, request.cookies.get(FLOW_COOKIE), state)
         return_to = flow.return_to if flow.account_id else None
         answer = Answer(state, code, iss, error)
         device = device_of(request)
-        arrival = await oidc.arrive(house, flow, answer, _redirect_uri(house, request, provider), device)
+        arrival = await journey.arrive(house, flow, answer, _redirect_uri(house, request, provider), device)
     except Problem as problem:
         response = _back(return_to or "/", **{"sign-in-error": problem.code})
     else:
@@ -104,7 +104,7 @@ async def list_identities(tx: ReadTx, who: Who) -> list[Identity]:
 async def link_identity(house: HouseDep, request: Request, response: Response, who: Who, body: LinkBody) -> LinkBegun:
     """Begin to link an account at a provider; send the browser to `url`, it comes back to `return_to`."""
     redirect_uri = _redirect_uri(house, request, body.provider)
-    departure = await oidc.depart(house, body.provider, redirect_uri, body.return_to, link_to=who)
+    departure = await journey.depart(house, body.provider, redirect_uri, body.return_to, link_to=who)
     _give_cookie(house, request, response, departure)
     return LinkBegun(url=departure.url)
 

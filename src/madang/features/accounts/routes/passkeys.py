@@ -18,7 +18,8 @@ from madang.features.accounts.routes.shared import (
     refuse_other_sites,
     site_of,
 )
-from madang.features.accounts.service import confirming, passkeys, second_step
+from madang.features.accounts.service import confirming
+from madang.features.accounts.service.factors import passkeys, second_step
 from madang.kernel.http import HouseDep, Strict, Who, WriteTx
 from madang.kernel.problems import problems
 

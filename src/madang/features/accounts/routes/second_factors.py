@@ -16,8 +16,9 @@ from madang.features.accounts.routes.shared import (
     refuse_other_sites,
     site_of,
 )
-from madang.features.accounts.service import confirming, factors, recovery_codes, second_step, totp
-from madang.features.accounts.service.passkeys import Site
+from madang.features.accounts.service import confirming
+from madang.features.accounts.service.factors import held, recovery_codes, second_step, totp
+from madang.features.accounts.service.factors.passkeys import Site
 from madang.kernel.http import HouseDep, ReadTx, Strict, Who, WriteTx
 from madang.kernel.problems import problems
 
@@ -70,7 +71,7 @@ class SecondFactorBody(Strict):
 @router.get("/second-factors", responses=problems(401))
 async def get_second_factors(tx: ReadTx, who: Who) -> SecondFactors:
     """Tell what the caller has beside the password."""
-    return await factors.state(tx, who)
+    return await held.state(tx, who)
 
 
 @router.post("/totp", status_code=201, responses=problems(401, 403, 409, 429))
@@ -118,7 +119,7 @@ async def give_second_factor(house: HouseDep, request: Request, response: Respon
     if in_cookie:
         refuse_other_sites(request)
     credential = body.credential.model_dump(by_alias=True) if body.credential else None
-    site = site_of(house, request) if body.method == factors.PASSKEY else Site("", ())
+    site = site_of(house, request) if body.method == held.PASSKEY else Site("", ())
     answer = second_step.Answer(body.method, body.code, credential)
     handed = await second_step.finish(house, body.challenge, answer, site, device_of(request))
     return hand_over(house, request, response, handed, in_cookie=in_cookie)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from madang.features.accounts.contracts import Account, Device, SignIn
 from madang.features.accounts.service import addresses
-from madang.features.accounts.service.passkeys import Site
+from madang.features.accounts.service.factors.passkeys import Site
 from madang.kernel.errors import Conflict, Forbidden
 from madang.kernel.http import HouseDep
 

@@ -12,9 +12,10 @@ from sqlalchemy import update
 
 from madang.features.accounts.access import account_for, act_for_others, permit_supervisor
 from madang.features.accounts.contracts import WRITE, Account, Device, LetterWanted
-from madang.features.accounts.service import factors, people, recovery
+from madang.features.accounts.service import people, recovery
 from madang.features.accounts.service.confirming import make_sure
 from madang.features.accounts.service.desk import open_desk
+from madang.features.accounts.service.factors import held
 from madang.features.accounts.tables import AccountRow, IdentityRow
 from madang.kernel import mail
 from madang.kernel.audit import Target, record
@@ -83,8 +84,8 @@ async def reset_factors(house: House, who: Principal, account_id: UUID, password
     permit_supervisor(who)
     await make_sure(house, who, password, device)
     async with _overseeing(house, who, account_id) as (tx, row):
-        was_on = await factors.demanded(tx, row.id)
-        await factors.remove_all(tx, row.id)
+        was_on = await held.demanded(tx, row.id)
+        await held.remove_all(tx, row.id)
         await people.end_logins(tx, row.id, "second factor reset")
         await _note(tx, who, row, "accounts.second_factors_reset")
         if was_on:

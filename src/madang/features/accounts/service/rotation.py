@@ -12,7 +12,9 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 
 from madang.features.accounts import settings
-from madang.features.accounts.service import challenges, links, oidc_flow, sealing
+from madang.features.accounts.service import links, sealing
+from madang.features.accounts.service.factors import challenges
+from madang.features.accounts.service.oidc import flows
 from madang.features.accounts.tables import AuthenticatorRow, LoginRow
 from madang.kernel import keyring
 from madang.kernel.audit import Target, record
@@ -96,7 +98,7 @@ async def good_until(tx: Tx, before: datetime) -> datetime:
     lifetimes = [
         *links.LIFETIMES.values(),
         challenges.LIFETIME,
-        timedelta(seconds=oidc_flow.LIFETIME_SECONDS),
+        timedelta(seconds=flows.LIFETIME_SECONDS),
         timedelta(minutes=settings.load().access_token_minutes),
     ]
     standing = select(func.max(LoginRow.expires_at)).where(LoginRow.ended_at.is_(None), LoginRow.rotated_at <= before)

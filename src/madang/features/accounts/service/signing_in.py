@@ -9,10 +9,11 @@ from sqlalchemy import delete, or_, select
 from madang.features.accounts import settings
 from madang.features.accounts.access import permit_entry
 from madang.features.accounts.contracts import Device, SignIn
-from madang.features.accounts.service import challenges, credentials, factors, people, recovery, tokens
-from madang.features.accounts.service.challenges import Purpose
+from madang.features.accounts.service import credentials, people, recovery, tokens
 from madang.features.accounts.service.credentials import Proved
 from madang.features.accounts.service.desk import Desk, open_desk
+from madang.features.accounts.service.factors import challenges, held
+from madang.features.accounts.service.factors.challenges import Purpose
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel import audit, log
 from madang.kernel.auth import Principal
@@ -56,7 +57,7 @@ async def _enter(house: House, proved: Proved, device: Device) -> SignIn | None:
         recovery.permit_verified(house, row)
         if proved.new_hash:
             row.password_hash = proved.new_hash
-        methods = await factors.demanded(tx, row.id)
+        methods = await held.demanded(tx, row.id)
         if not methods:
             return await begin(tx, desk, row, device, "password")
     raise _second_factor_required(house, row.id, row.password_hash, methods)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import EXPECTED, GROUPS, WELCOME, Grant
 from madang.features.accounts.service import people
-from madang.features.accounts.service.oidc_tokens import Claims
+from madang.features.accounts.service.oidc.id_tokens import Claims
 from madang.features.accounts.settings import OidcProvider
 from madang.features.accounts.tables import AccountRow, IdentityRow
 from madang.kernel import log

@@ -14,9 +14,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from madang.features.accounts.service import oidc_tokens
-from madang.features.accounts.service.oidc_flow import Secrets
-from madang.features.accounts.service.oidc_tokens import Claims, Expected, UnknownKeyError
+from madang.features.accounts.service.oidc import id_tokens
+from madang.features.accounts.service.oidc.flows import Secrets
+from madang.features.accounts.service.oidc.id_tokens import Claims, Expected, UnknownKeyError
 from madang.features.accounts.settings import OidcProvider
 from madang.kernel import log
 from madang.kernel.errors import BadGateway, Unauthorized
@@ -115,7 +115,7 @@ class Provider:
 
     async def _fetch_keys(self, uri: str) -> "list[Key]":
         try:
-            return oidc_tokens.read_keys(await self.ask("GET", uri))
+            return id_tokens.read_keys(await self.ask("GET", uri))
         except ValueError:
             raise self.failed("its keys cannot be read") from None
 
@@ -206,7 +206,7 @@ async def check_issuer(provider: Provider, said: str | None) -> None:
     """Whether the answer comes from this provider and not from another (RFC 9207); raises `Unauthorized`."""
     required = (await provider.describe()).get("authorization_response_iss_parameter_supported") is True
     if said != provider.chosen.issuer and (required or said is not None):
-        raise oidc_tokens.token_invalid("another provider gave it")
+        raise id_tokens.token_invalid("another provider gave it")
 
 
 async def redeem(provider: Provider, code: str, made: Secrets, redirect_uri: str) -> Claims:
@@ -232,13 +232,13 @@ async def redeem(provider: Provider, code: str, made: Secrets, redirect_uri: str
 
 async def _verified(provider: Provider, token: str, expected: Expected) -> Claims:
     try:
-        return oidc_tokens.verify(token, await provider.known_keys(), expected)
+        return id_tokens.verify(token, await provider.known_keys(), expected)
     except UnknownKeyError:
         pass
     try:
-        return oidc_tokens.verify(token, await provider.newer_keys(), expected)
+        return id_tokens.verify(token, await provider.newer_keys(), expected)
     except UnknownKeyError:
-        raise oidc_tokens.token_invalid("it was signed with a key that the provider does not name") from None
+        raise id_tokens.token_invalid("it was signed with a key that the provider does not name") from None
 
 
 def _authenticate(chosen: OidcProvider, described: Document, form: dict[str, str]) -> dict[str, str]:

@@ -5,21 +5,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from madang.features.accounts.contracts import Account, Device, SignIn
-from madang.features.accounts.service import (
-    challenges,
-    credentials,
-    factors,
-    passkeys,
-    people,
-    recovery,
-    recovery_codes,
-    signing_in,
-    throttle,
-    totp,
-)
-from madang.features.accounts.service.challenges import Challenge, Purpose
+from madang.features.accounts.service import credentials, people, recovery, signing_in, throttle
 from madang.features.accounts.service.desk import open_desk
-from madang.features.accounts.service.passkeys import Assertion, Credential, Proof, Site
+from madang.features.accounts.service.factors import challenges, held, passkeys, recovery_codes, totp
+from madang.features.accounts.service.factors.challenges import Challenge, Purpose
+from madang.features.accounts.service.factors.passkeys import Assertion, Credential, Proof, Site
 from madang.features.accounts.tables import AccountRow
 from madang.kernel.audit import Target, record
 from madang.kernel.db import Tx
@@ -35,7 +25,7 @@ STRANGE_WINDOW_SECONDS = 24 * 3600
 class Answer:
     """How somebody proves a second time who they are: a code, or what a passkey's device says."""
 
-    method: factors.Method
+    method: held.Method
     code: str = field(default="", repr=False)
     credential: Credential | None = None
 
@@ -67,7 +57,7 @@ async def finish(house: House, challenge_text: str, answer: Answer, site: Site, 
             throttle.place(one) for one in await credentials.places_of(tx, row.email)
         }
     counted = throttle.counters(device.address, f"second factor of {row.id}")
-    if answer.method == factors.TOTP and not known:
+    if answer.method == held.TOTP and not known:
         counted = [*counted, throttle.Counter(f"codes of {row.id}", STRANGE_TRIES, STRANGE_WINDOW_SECONDS)]
     async with throttle.attempt(house, counted):
         await challenges.count_try(house, challenge)
@@ -97,9 +87,9 @@ async def sign_in_by_passkey(
             row = await _standing(tx, proof)
             if row is not None and proof.refused is None:
                 await challenges.spend(house, challenge)
-                return await signing_in.begin(tx, await house.resource(open_desk), row, device, factors.PASSKEY)
+                return await signing_in.begin(tx, await house.resource(open_desk), row, device, held.PASSKEY)
         if row is not None:
-            await _note(house, row, "accounts.passkey_refused", factors.PASSKEY, proof.refused)
+            await _note(house, row, "accounts.passkey_refused", held.PASSKEY, proof.refused)
         raise Unauthorized("passkey_refused", "This passkey is not known here, or its answer was wrong. Try again.")
 
 
@@ -110,8 +100,8 @@ async def reset(house: House, email: str) -> Account:
     """
     async with house.db.transaction() as tx:
         row = await people.by_email(tx, email)
-        was_on = await factors.demanded(tx, row.id)
-        await factors.remove_all(tx, row.id)
+        was_on = await held.demanded(tx, row.id)
+        await held.remove_all(tx, row.id)
         await people.end_logins(tx, row.id, "second factor reset")
         await record(tx, None, "accounts.second_factors_reset", Target("account", row.id))
         if was_on:
@@ -134,9 +124,9 @@ async def _account_of(house: House, tx: Tx, challenge: Challenge, *, lock: bool 
 
 async def _check(house: House, tx: Tx, row: AccountRow, assertion: Assertion, answer: Answer) -> str | None:
     """Why the answer is not believed; None when it is."""
-    if answer.method == factors.PASSKEY:
+    if answer.method == held.PASSKEY:
         return (await passkeys.prove(tx, assertion)).refused
-    if answer.method == factors.TOTP:
+    if answer.method == held.TOTP:
         right = await totp.use(house, tx, row.id, answer.code)
     else:
         right = await recovery_codes.use(tx, row.id, answer.code)

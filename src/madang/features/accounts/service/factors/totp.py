@@ -11,7 +11,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from madang.features.accounts.access import own_account
-from madang.features.accounts.service import recovery, recovery_codes, sealing
+from madang.features.accounts.service import recovery, sealing
+from madang.features.accounts.service.factors import recovery_codes
 from madang.features.accounts.tables import AuthenticatorRow, RecoveryCodeRow
 from madang.kernel import log
 from madang.kernel.audit import Target, record

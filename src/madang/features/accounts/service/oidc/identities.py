@@ -12,9 +12,11 @@ from sqlalchemy import delete, exists, select, text
 from madang.features.accounts import settings
 from madang.features.accounts.access import account_for
 from madang.features.accounts.contracts import Identity
-from madang.features.accounts.service import addresses, factors, granting, registration, ways
+from madang.features.accounts.service import addresses, registration, ways
 from madang.features.accounts.service.desk import open_desk
-from madang.features.accounts.service.oidc_tokens import Claims
+from madang.features.accounts.service.factors import held
+from madang.features.accounts.service.oidc import granting
+from madang.features.accounts.service.oidc.id_tokens import Claims
 from madang.features.accounts.settings import OidcProvider
 from madang.features.accounts.tables import AccountRow, IdentityRow, LoginRow
 from madang.kernel.audit import Target, record
@@ -144,7 +146,7 @@ async def _linkable(tx: Tx, found: Person) -> AccountRow | None:
     row = await tx.scalar(select(AccountRow).where(AccountRow.email == found.email).with_for_update(key_share=True))
     if row is None:
         return None
-    if row.email_verified_at is None or await factors.demanded(tx, row.id):
+    if row.email_verified_at is None or await held.demanded(tx, row.id):
         detail = "There is an account with this e-mail address. Sign in to it as usual and link it in the settings."
         raise Forbidden("oidc_link_first", detail)
     return row

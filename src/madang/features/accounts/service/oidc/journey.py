@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import Device, SignIn
-from madang.features.accounts.service import granting, identities, oidc_flow, oidc_provider, signing_in, throttle
+from madang.features.accounts.service import signing_in, throttle
 from madang.features.accounts.service.desk import open_desk
-from madang.features.accounts.service.oidc_flow import Flow
-from madang.features.accounts.service.oidc_tokens import Claims
+from madang.features.accounts.service.oidc import flows, granting, identities, providers
+from madang.features.accounts.service.oidc.flows import Flow
+from madang.features.accounts.service.oidc.id_tokens import Claims
 from madang.features.accounts.settings import OidcProvider
 from madang.kernel.auth import Principal
 from madang.kernel.errors import Forbidden, NotFound
@@ -57,21 +58,21 @@ async def depart(
 
     Raises `NotFound`, `BadGateway`, and `Forbidden` (sign_in_needed) when an API key or a job wants to link.
     """
-    provider = await oidc_provider.provider_for(house, chosen(name))
+    provider = await providers.provider_for(house, chosen(name))
     if link_to is None:
-        flow = oidc_flow.begin(house, name, return_to)
+        flow = flows.begin(house, name, return_to)
     elif link_to.login_id is None:
         raise Forbidden("sign_in_needed", "Only a signed-in person can link an account. Sign in and try again.")
     else:
-        flow = oidc_flow.begin(house, name, return_to, account_id=link_to.account_id, login_id=link_to.login_id)
-    url = await oidc_provider.authorization_url(provider, oidc_flow.secrets_of(house, flow), redirect_uri)
-    return Departure(url, oidc_flow.seal(house, flow))
+        flow = flows.begin(house, name, return_to, account_id=link_to.account_id, login_id=link_to.login_id)
+    url = await providers.authorization_url(provider, flows.secrets_of(house, flow), redirect_uri)
+    return Departure(url, flows.seal(house, flow))
 
 
 def resume(house: House, name: str, cookie: str | None, state: str | None) -> Flow:
     """The way that this browser is on; raises `BadRequest` (oidc_state_invalid) and `NotFound`."""
     chosen(name)
-    return oidc_flow.open_sealed(house, cookie, name, state)
+    return flows.open_sealed(house, cookie, name, state)
 
 
 async def arrive(house: House, flow: Flow, answer: Answer, redirect_uri: str, device: Device) -> Arrival:
@@ -89,15 +90,15 @@ async def arrive(house: House, flow: Flow, answer: Answer, redirect_uri: str, de
 
 
 async def _claims(house: House, flow: Flow, answer: Answer, redirect_uri: str) -> Claims:
-    await oidc_flow.use_up(house, flow)
-    provider = await oidc_provider.provider_for(house, chosen(flow.provider))
-    await oidc_provider.check_issuer(provider, answer.issuer)
+    await flows.use_up(house, flow)
+    provider = await providers.provider_for(house, chosen(flow.provider))
+    await providers.check_issuer(provider, answer.issuer)
     if answer.error == "access_denied":
         raise Forbidden("oidc_denied", "The sign-in was cancelled at the provider. Begin it again if you want to.")
     if answer.error is not None or not answer.code or len(answer.code) > LONGEST_CODE:
         said = (answer.error or "")[:80]
         raise provider.failed(f"it answered with an error ({said})" if said else "it gave no code")
-    return await oidc_provider.redeem(provider, answer.code, oidc_flow.secrets_of(house, flow), redirect_uri)
+    return await providers.redeem(provider, answer.code, flows.secrets_of(house, flow), redirect_uri)
 
 
 async def _sign_in(house: House, provider: OidcProvider, claims: Claims, device: Device) -> SignIn:
@@ -114,7 +115,7 @@ async def _sign_in(house: House, provider: OidcProvider, claims: Claims, device:
 
 async def _link(house: House, provider: OidcProvider, flow: Flow, claims: Claims) -> None:
     if flow.account_id is None or flow.login_id is None:
-        raise oidc_flow.state_invalid()
+        raise flows.state_invalid()
     async with house.db.transaction() as tx:
         found = identities.person(provider, claims)
         await identities.link(tx, provider, found, flow.account_id, flow.login_id)

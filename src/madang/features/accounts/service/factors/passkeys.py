@@ -13,8 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from madang.features.accounts.access import account_for
 from madang.features.accounts.contracts import Passkey
-from madang.features.accounts.service import challenges, recovery, ways
-from madang.features.accounts.service.challenges import Challenge, Purpose
+from madang.features.accounts.service import recovery, ways
+from madang.features.accounts.service.factors import challenges
+from madang.features.accounts.service.factors.challenges import Challenge, Purpose
 from madang.features.accounts.tables import AccountRow, PasskeyRow
 from madang.kernel import log
 from madang.kernel.audit import Target, record
