@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import Device
 from madang.features.accounts.service import desk, devices, leaving, signing_in
-from madang.features.accounts.service.factors import challenges, second_step
+from madang.features.accounts.service.factors import challenges, held, second_step
 from madang.features.accounts.service.registration import reset_password
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel.auth import Principal
@@ -163,8 +163,8 @@ async def test_sign_ins_at_once_that_renew_a_weak_hash_all_succeed(
     person = await join()
     stronger = desk.Hashing(settings.load().password_hash_memory_kib * 2, 1, 4)
     monkeypatch.setattr(await house.resource(desk.open_desk), "hashing", stronger)
-    together, verify = asyncio.Barrier(4), stronger.verify
-    left = [None] * 4
+    together, verify = asyncio.Barrier(desk.TURNS), stronger.verify
+    left = [None] * 2 * desk.TURNS
 
     async def at_once(*given: Any) -> Any:
         verdict = await verify(*given)
@@ -174,8 +174,8 @@ async def test_sign_ins_at_once_that_renew_a_weak_hash_all_succeed(
         return verdict
 
     monkeypatch.setattr(stronger, "verify", at_once)
-    assert all(await asyncio.gather(*(signs_in(house, person, PASSWORD) for _ in range(4))))
-    assert await standing(house, person) == 5
+    assert all(await asyncio.gather(*(signs_in(house, person, PASSWORD) for _ in range(len(left)))))
+    assert await standing(house, person) == 1 + 2 * desk.TURNS
     stronger.close()
 
 
