@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from madang.features.accounts import settings
 from madang.features.accounts.service import keys, tokens
@@ -151,16 +151,18 @@ async def _authenticate_key(house: House, desk: Desk, key: str) -> Principal:
     return found.who
 
 
+_STANDING = (
+    select(AccountRow.id, AccountRow.is_supervisor)
+    .join(LoginRow, LoginRow.account_id == AccountRow.id)
+    .where(LoginRow.id == bindparam("login"), LoginRow.ended_at.is_(None))
+    .where(AccountRow.disabled_at.is_(None), AccountRow.deletion_at.is_(None), AccountRow.deleted_at.is_(None))
+)
+
+
 async def _standing(house: House, claims: tokens.AccessClaims) -> Principal:
     """Whether the sign-in still stands, from the database."""
-    query = (
-        select(AccountRow.id, AccountRow.is_supervisor)
-        .join(LoginRow, LoginRow.account_id == AccountRow.id)
-        .where(LoginRow.id == claims.login_id, LoginRow.ended_at.is_(None))
-        .where(AccountRow.disabled_at.is_(None), AccountRow.deletion_at.is_(None), AccountRow.deleted_at.is_(None))
-    )
     async with house.db.transaction() as tx:
-        found = (await tx.execute(query)).one_or_none()
+        found = (await tx.execute(_STANDING, {"login": claims.login_id})).one_or_none()
     if found is None:
         raise Unauthorized("signed_out", "This sign-in has ended. Sign in again.")
     return Principal(account_id=found.id, is_supervisor=found.is_supervisor, login_id=claims.login_id)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from madang.features.accounts.contracts import ApiKey
 from madang.features.accounts.tables import AccountRow, ApiKeyRow
@@ -106,20 +106,29 @@ class Standing:
     is_stale: bool
 
 
+_STANDING = (
+    select(
+        ApiKeyRow.id,
+        ApiKeyRow.account_id,
+        ApiKeyRow.permissions,
+        ApiKeyRow.expires_at,
+        ApiKeyRow.last_used_at,
+        AccountRow.is_supervisor,
+    )
+    .join(AccountRow, AccountRow.id == ApiKeyRow.account_id)
+    .where(ApiKeyRow.key_hash == bindparam("hash"))
+    .where(or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > func.now()))
+    .where(AccountRow.disabled_at.is_(None), AccountRow.deletion_at.is_(None), AccountRow.deleted_at.is_(None))
+)
+
+
 async def standing(tx: Tx, key_hash: bytes) -> Standing | None:
     """What the key with this hash may do, if it is good and its account is."""
-    query = (
-        select(ApiKeyRow, AccountRow.is_supervisor)
-        .join(AccountRow, AccountRow.id == ApiKeyRow.account_id)
-        .where(ApiKeyRow.key_hash == key_hash, or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > func.now()))
-        .where(AccountRow.disabled_at.is_(None), AccountRow.deletion_at.is_(None), AccountRow.deleted_at.is_(None))
-    )
-    found = (await tx.execute(query)).one_or_none()
-    if found is None:
+    row = (await tx.execute(_STANDING, {"hash": key_hash})).one_or_none()
+    if row is None:
         return None
-    row, account_is_supervisor = found
     allowed = frozenset(one for one in row.permissions if not is_beyond_keys(one))
-    supervising = account_is_supervisor and SUPERVISING in allowed
+    supervising = row.is_supervisor and SUPERVISING in allowed
     who = Principal(row.account_id, is_supervisor=supervising, key_id=row.id, allowed=allowed)
     return Standing(who, row.expires_at, row.last_used_at is None or row.last_used_at < now() - TOUCH_AFTER)
 
