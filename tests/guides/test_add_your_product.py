@@ -127,6 +127,6 @@ async def test_the_agent_explains_the_words_of_the_question(api: httpx.AsyncClie
     assert "glossary" in [spec.name for spec in list_agents(house)]
     heard = Heard()
     turn = Turn(new_id(), who, [Message("user", "What is a maru?")], agent="glossary")
-    outcome = await run_agent(house, turn, heard, resume=False)  # type: ignore[arg-type]  # it tells no more than this
+    outcome = await run_agent(house, turn, heard)  # type: ignore[arg-type]  # it tells no more than this
     assert heard.steps == ["explain"]
     assert outcome.text == heard.text == "**maru**: a wooden floor\n\n"

@@ -82,9 +82,9 @@ LINT = "import sys; from importlinter.cli import lint_imports; lint_imports(sys.
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bool]]:
     """The verdicts on a clean house and on one house for each violation, two at a time."""
     plans = {"clean": {}, **PLANTED, **{name: planted for name, (_, planted) in MORE_PLANTED.items()}}
+    roots = [tmp_path_factory.mktemp("house") for _ in plans]
     with ThreadPoolExecutor(2) as pool:
-        judged = pool.map(lambda name: judge(tmp_path_factory.mktemp("house"), plans[name]), plans)
-        return dict(zip(plans, judged, strict=True))
+        return dict(zip(plans, pool.map(judge, roots, plans.values()), strict=True))
 
 
 def test_every_contract_has_its_violation() -> None:

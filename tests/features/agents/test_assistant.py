@@ -48,8 +48,8 @@ def says(upstream, answer):
 
 async def checkpoints_of(house, turn):
     async with house.db.transaction() as tx:
-        query = text("SELECT count(*) FROM checkpoints.checkpoints WHERE thread_id = :run")
-        return await tx.scalar(query, {"run": str(turn.run_id)})
+        query = text("SELECT count(*) FROM checkpoints.checkpoints WHERE thread_id LIKE :run")
+        return await tx.scalar(query, {"run": f"{turn.run_id}/%"})
 
 
 async def until(condition, seconds=3.0):
@@ -62,7 +62,7 @@ async def until(condition, seconds=3.0):
 async def test_without_documents_it_just_answers(house, upstream, emit):
     who = await new_account(house)
     says(upstream, "옛날 옛적에 [1] 있었습니다.")
-    outcome = await run_agent(house, turn_of(who, "안녕", "안녕하세요", "이야기 하나 해 줘"), emit, resume=False)
+    outcome = await run_agent(house, turn_of(who, "안녕", "안녕하세요", "이야기 하나 해 줘"), emit)
     assert emit.of("step") == ["answer"]
     assert outcome.text == emit.text == "옛날 옛적에 [1] 있었습니다."
     assert [message["content"] for message in upstream.bodies[-1]["messages"]][1:] == [
@@ -78,7 +78,7 @@ async def test_an_answer_cites_what_it_uses_and_nothing_else(house, upstream, em
     who, document_id = reader
     says(upstream, "다른 지역은 5만 원입니다 [1]. 그리고 [44]")
     turn = turn_of(who, FEE)
-    outcome = await run_agent(house, turn, emit, resume=False)
+    outcome = await run_agent(house, turn, emit)
     assert emit.of("step") == ["search", "answer"]
     assert outcome.text == "다른 지역은 5만 원입니다 [1]. 그리고 "
     assert outcome.citations == (Citation(1, document_id, "규정집", 2, SHOP[1]),)
@@ -93,13 +93,13 @@ async def test_an_answer_cites_what_it_uses_and_nothing_else(house, upstream, em
 
 async def test_small_talk_looks_nowhere(house, upstream, emit, reader):
     says(upstream, "안녕하세요!")
-    await run_agent(house, turn_of(reader[0], "안녕하세요"), emit, resume=False)
+    await run_agent(house, turn_of(reader[0], "안녕하세요"), emit)
     assert emit.of("step") == ["answer"]
 
 
 async def test_what_the_documents_do_not_say(house, upstream, emit, reader):
     says(upstream, "문서에는 없습니다.")
-    outcome = await run_agent(house, turn_of(reader[0], "화성까지의 거리는?"), emit, resume=False)
+    outcome = await run_agent(house, turn_of(reader[0], "화성까지의 거리는?"), emit)
     assert "nothing in them fits" in upstream.bodies[-1]["messages"][0]["content"]
     assert outcome.citations == ()
 
@@ -108,7 +108,7 @@ async def test_chosen_documents_are_read_whatever_is_asked(house, upstream, emit
     who, document_id = reader
     await add_document(house, who, "다른 책", ["가구와 배송비에 관한 다른 이야기"])
     says(upstream, "요약입니다 [1]")
-    outcome = await run_agent(house, turn_of(who, "가구 회사 요약", document_ids=[document_id]), emit, resume=False)
+    outcome = await run_agent(house, turn_of(who, "가구 회사 요약", document_ids=[document_id]), emit)
     assert "다른 책" not in upstream.bodies[-1]["messages"][-1]["content"]
     assert [citation.document_id for citation in outcome.citations] == [document_id]
 
@@ -116,7 +116,7 @@ async def test_chosen_documents_are_read_whatever_is_asked(house, upstream, emit
 async def test_other_peoples_documents_do_not_exist(house, upstream, emit, reader):
     stranger = await new_account(house)
     says(upstream, "모릅니다 [1]")
-    outcome = await run_agent(house, turn_of(stranger, FEE, document_ids=[reader[1]]), emit, resume=False)
+    outcome = await run_agent(house, turn_of(stranger, FEE, document_ids=[reader[1]]), emit)
     assert "5만" not in str(upstream.bodies[-1])
     assert outcome.citations == ()
 
@@ -124,7 +124,7 @@ async def test_other_peoples_documents_do_not_exist(house, upstream, emit, reade
 async def test_a_follow_up_is_searched_with_the_question_before(house, upstream, emit, reader):
     says(upstream, "5만 원입니다 [1]")
     turn = turn_of(reader[0], "한빛목공 강원도 배송비", "무료입니다 [1]", "다른 지역은?")
-    outcome = await run_agent(house, turn, emit, resume=False)
+    outcome = await run_agent(house, turn, emit)
     assert outcome.citations[0].page == 2
 
 
@@ -137,7 +137,7 @@ async def test_a_follow_up_is_searched_with_the_question_before(house, upstream,
 )
 async def test_the_small_model_is_taken_at_its_word_only_if_it_is_there(house, upstream, emit, reader, said, expected):
     says(upstream, said)
-    outcome = await run_agent(house, turn_of(reader[0], FEE, model="local/gemma3-270m"), emit, resume=False)
+    outcome = await run_agent(house, turn_of(reader[0], FEE, model="local/gemma3-270m"), emit)
     assert outcome.text == expected
     assert [citation.number for citation in outcome.citations] == [1]
     assert upstream.bodies[-1]["messages"][0]["content"].startswith("Passage: ")
@@ -146,14 +146,14 @@ async def test_the_small_model_is_taken_at_its_word_only_if_it_is_there(house, u
 @pytest.mark.parametrize(("said", "language"), [("안녕하세요", "ko"), ("Hello!", "en")])
 async def test_the_small_model_need_not_make_small_talk(house, upstream, emit, said, language):
     who = await new_account(house)
-    outcome = await run_agent(house, turn_of(who, said, model="local/gemma3-270m"), emit, resume=False)
+    outcome = await run_agent(house, turn_of(who, said, model="local/gemma3-270m"), emit)
     assert outcome.text == REPLIES[language]["greeting"]
     assert upstream.total == 0
 
 
 async def test_the_small_model_is_not_asked_what_the_documents_do_not_say(house, upstream, emit, reader):
     turn = turn_of(reader[0], "How far is Mars?", model="local/gemma3-270m")
-    outcome = await run_agent(house, turn, emit, resume=False)
+    outcome = await run_agent(house, turn, emit)
     assert outcome.text == NOT_IN_DOCUMENTS["en"]
     assert upstream.total == 0
 
@@ -162,7 +162,7 @@ async def test_a_second_attempt_goes_on_where_the_search_ended(house, upstream, 
     turn = turn_of(reader[0], FEE)
     upstream.script = {"tokens": "1000", "rate": "50"}
     first = Remembered()
-    attempt = spawn(run_agent(house, turn, first, resume=False), "attempt")
+    attempt = spawn(run_agent(house, turn, first), "attempt")
     await until(lambda: first.of("delta"))
     attempt.cancel()
     with suppress(asyncio.CancelledError):
@@ -171,16 +171,17 @@ async def test_a_second_attempt_goes_on_where_the_search_ended(house, upstream, 
     assert await checkpoints_of(house, turn) == 1
     says(upstream, "5만 원입니다 [1]")
     second = Remembered()
-    outcome = await run_agent(house, turn, second, resume=True)
+    outcome = await run_agent(house, turn, second, 2)
     assert (first.of("step"), second.of("step")) == (["search", "answer"], ["answer"])
     assert outcome.text == second.text == "5만 원입니다 [1]"
     assert outcome.citations[0].page == 2
+    await forget_run(house, turn.run_id, 2)
     assert await checkpoints_of(house, turn) == 0
 
 
 async def test_a_second_attempt_that_finds_nothing_begins_again(house, upstream, emit, reader):
     says(upstream, "5만 원입니다 [1]")
-    outcome = await run_agent(house, turn_of(reader[0], FEE), emit, resume=True)
+    outcome = await run_agent(house, turn_of(reader[0], FEE), emit, 2)
     assert emit.of("step") == ["search", "answer"]
     assert len(outcome.citations) == 1
 
@@ -189,10 +190,10 @@ async def test_a_run_that_will_not_go_on_is_forgotten(house, upstream, emit, rea
     turn = turn_of(reader[0], FEE)
     upstream.script = {"tokens": "9", "rate": "300", "cut_after": "3"}
     with pytest.raises(ModelCutOff):
-        await run_agent(house, turn, emit, resume=False)
+        await run_agent(house, turn, emit)
     assert emit.of("usage")[0].estimated
     assert await checkpoints_of(house, turn) == 1
-    await forget_run(house, turn.run_id)
+    await forget_run(house, turn.run_id, 1)
     assert await checkpoints_of(house, turn) == 0
 
 
@@ -200,7 +201,7 @@ async def test_stopping_tells_the_cost_so_far_and_closes_the_model(house, upstre
     who = await new_account(house)
     upstream.script = {"tokens": "1000", "rate": "50"}
     heard = [Remembered() for _ in range(20)]
-    runs = [spawn(run_agent(house, turn_of(who, "이야기 해 줘"), emit, resume=False), "run") for emit in heard]
+    runs = [spawn(run_agent(house, turn_of(who, "이야기 해 줘"), emit), "run") for emit in heard]
     await until(lambda: all(emit.of("delta") for emit in heard))
     asked = time.monotonic()
     for run in runs:
@@ -217,7 +218,7 @@ async def test_stopping_tells_the_cost_so_far_and_closes_the_model(house, upstre
 async def test_unknown_agents_and_models(house, emit):
     who = await new_account(house)
     with pytest.raises(AgentUnknown):
-        await run_agent(house, turn_of(who, "?", agent="nobody"), emit, resume=False)
+        await run_agent(house, turn_of(who, "?", agent="nobody"), emit)
     with pytest.raises(ModelUnknown):
-        await run_agent(house, turn_of(who, "?", model="nobody/nothing"), emit, resume=False)
+        await run_agent(house, turn_of(who, "?", model="nobody/nothing"), emit)
     assert emit.of("delta") == []

@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from madang.features.agents.service.citing import CitationReader, snippet
@@ -22,6 +22,7 @@ def read(text, cuts, count=2):
     return "".join(shown) + reader.finish(), new
 
 
+@settings(max_examples=300)
 @given(PIECES, st.data())
 def test_wherever_it_is_cut_the_outcome_is_the_same(pieces, data):
     text = "".join(pieces)
@@ -29,6 +30,7 @@ def test_wherever_it_is_cut_the_outcome_is_the_same(pieces, data):
     assert read(text, cuts) == read(text, [])
 
 
+@settings(max_examples=300)
 @given(PIECES)
 def test_every_marker_names_a_source_and_every_source_once(pieces):
     shown, new = read("".join(pieces), [])
@@ -43,6 +45,7 @@ def test_examples():
     assert read("nothing [7] here", []) == ("nothing  here", [])
     assert read("a[0] = x[i]", []) == ("a = x[i]", [])
     assert read("open [1", []) == ("open [1", [])
+    assert read("[[9]12] and [1[9]2]", [2]) == ("[…12] and [1…2]", [])
 
 
 @given(st.text(max_size=600))

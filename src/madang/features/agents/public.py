@@ -40,15 +40,16 @@ _RUNNING = "madang.features.agents.service.running"
 _CHECKPOINTS = "madang.features.agents.service.checkpoints"
 
 
-async def run_agent(house: "House", turn: Turn, emit: Emitter, *, resume: bool) -> Outcome:
+async def run_agent(house: "House", turn: Turn, emit: Emitter, attempt: int = 1) -> Outcome:
     """Answer the turn with its agent, telling `emit` everything on the way; no transaction may be open.
 
-    With `resume` an earlier attempt's finished nodes are not run again; the text of the answer is said from its
-    start. Cancelling the task closes the connection to the model at once and reports the usage so far. Raises
-    `AgentUnknown` and the errors of `providers`. LangGraph is imported by the first call: only workers pay for it.
+    A second `attempt` does not run the nodes again that an earlier one had finished before it began to speak; the
+    text of the answer is said from its start. An earlier attempt that still runs somewhere cannot disturb it.
+    Cancelling the task closes the connection to the model at once and reports the usage so far. Raises `AgentUnknown`
+    and the errors of `providers`. LangGraph is imported by the first call: only workers pay for it.
     """
     running = importlib.import_module(_RUNNING)
-    outcome: Outcome = await running.run_agent(house, turn, emit, resume=resume)
+    outcome: Outcome = await running.run_agent(house, turn, emit, attempt)
     return outcome
 
 
@@ -57,9 +58,9 @@ async def warm_up(house: "House") -> None:
     await importlib.import_module(_RUNNING).warm_up(house)
 
 
-async def forget_run(house: "House", run_id: UUID) -> None:
-    """Delete what a cancelled or failed run left for a next attempt; after a success `run_agent` did."""
-    await importlib.import_module(_RUNNING).forget_run(house, run_id)
+async def forget_run(house: "House", run_id: UUID, attempts: int) -> None:
+    """Delete what attempts left for the next one; an attempt that succeeded left nothing of its own."""
+    await importlib.import_module(_RUNNING).forget_run(house, run_id, attempts)
 
 
 async def prepare_checkpoints(connection_url: str) -> None:

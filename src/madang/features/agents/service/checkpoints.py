@@ -1,15 +1,20 @@
 """LangGraph's PostgreSQL checkpointer, writing only what a second attempt could use.
 
 Plain, it writes the input, every step and the end of every run: eight statements or more for an answer that needs no
-documents. A checkpoint is of use when something was worked out and something is left to do; others are held back, and
-written after all when an interrupt makes the run wait on them. What is written is whole, so a held-back ancestor is
-never missed, and an attempt that finds nothing begins from the start, which gives the same answer.
+documents. A checkpoint is of use when something was worked out, something is left to do and nothing was said yet (the
+next attempt has to say everything); others are held back, and written after all when an interrupt makes the run wait
+on them. What is written is whole, so a held-back ancestor is never missed, and an attempt that finds nothing begins
+from the start, which gives the same answer.
+
+Every attempt at a run has a thread of its own and begins with a copy of the one before it: a worker that slept through
+its lease and wakes up writes into, and deletes, what nobody else reads any more.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import UUID
 
 import psycopg
 from langchain_core.runnables import RunnableConfig
@@ -20,6 +25,7 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import make_url
@@ -39,51 +45,122 @@ SCHEMA: Final = "checkpoints"
 _TRIGGER = "branch:to:"
 _WAITING = frozenset({"__interrupt__", "__resume__"})
 _AWAY = (psycopg.OperationalError, PoolTimeout)
+COLUMNS: Final = {
+    "checkpoints": ("checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "type", "checkpoint", "metadata"),
+    "checkpoint_blobs": ("checkpoint_ns", "channel", "version", "type", "blob"),
+    "checkpoint_writes": (
+        "checkpoint_ns",
+        "checkpoint_id",
+        "task_id",
+        "idx",
+        "channel",
+        "type",
+        "blob",
+        "task_path",
+    ),
+}
+"""LangGraph's tables: what each has beside its thread."""
+_COPY: Final = sql.SQL("""
+    WITH newest AS (
+        SELECT thread_id FROM checkpoints WHERE thread_id = ANY(%(earlier)s)
+        ORDER BY array_position(%(earlier)s, thread_id) DESC LIMIT 1
+    ), {copies}
+    SELECT EXISTS (SELECT FROM new_checkpoints) AS found""").format(
+    copies=sql.SQL(", ").join(
+        sql.SQL(
+            "{new} AS (INSERT INTO {table} (thread_id, {columns})"
+            " SELECT %(mine)s, {columns} FROM {table} JOIN newest USING (thread_id) RETURNING 1)"
+        ).format(
+            new=sql.Identifier(f"new_{table}"),
+            table=sql.Identifier(table),
+            columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        )
+        for table, columns in COLUMNS.items()
+    )
+)
+"""Copies what the latest earlier attempt has written, as one statement sees it."""
+_DELETE: Final = [
+    sql.SQL("DELETE FROM {} WHERE thread_id = ANY(%s)").format(sql.Identifier(table)) for table in COLUMNS
+]
 
 type Pool = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
 
 
 @dataclass(slots=True)
-class _Thread:
-    """One run's checkpoints in this process: whether any is in the database, and the latest that is not, by place."""
+class Thread:
+    """One attempt's checkpoints in this process.
 
-    is_fresh: bool
+    `is_written`: whether any is in the database; `held`: the latest that is not, by place; `has_spoken`: whether the
+    person has heard anything of this attempt.
+    """
+
+    run_id: UUID
+    attempt: int
     is_written: bool = False
+    has_spoken: bool = False
     held: dict[str, tuple[RunnableConfig, Checkpoint, CheckpointMetadata]] = field(
         default_factory=dict[str, tuple[RunnableConfig, Checkpoint, CheckpointMetadata]]
     )
 
+    @property
+    def id(self) -> str:
+        """LangGraph's name of it."""
+        return threads_of(self.run_id, self.attempt)[-1]
+
+    @property
+    def config(self) -> RunnableConfig:
+        """What a graph is invoked with to write here."""
+        return {"configurable": {"thread_id": self.id}}
+
+
+def threads_of(run_id: UUID, attempts: int) -> list[str]:
+    """The threads of a run's first attempts, in their order."""
+    return [f"{run_id}/{attempt}" for attempt in range(1, attempts + 1)]
+
 
 class RunSaver(AsyncPostgresSaver):
-    """The saver of a process. A run opens its thread here first and closes it at the end."""
+    """The saver of a process. An attempt opens its thread here first and closes it at the end."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(cast("psycopg.AsyncConnection[DictRow]", pool))
+        self._pool = pool
         # Every statement has a connection of its own from the pool; the saver's one lock would line up all runs.
         self.lock = cast("asyncio.Lock", nullcontext())
-        self._threads: dict[str, _Thread] = {}
+        self._threads: dict[str, Thread] = {}
 
-    def open_thread(self, thread_id: str, *, resume: bool) -> None:
-        """Begin with a run; without `resume` the database is not asked for earlier checkpoints."""
-        self._threads[thread_id] = _Thread(is_fresh=not resume, is_written=resume)
+    async def open_thread(self, run_id: UUID, attempt: int) -> Thread:
+        """Begin with an attempt, counted from 1; a later one goes on from what the latest before it has written.
 
-    async def close_thread(self, thread_id: str, *, keep: bool) -> None:
-        """Forget a run here, and in the database too unless `keep`."""
-        thread = self._threads.pop(thread_id, None)
-        if thread is not None and thread.is_written and not keep:
-            await self.forget(thread_id)
+        Raises psycopg's `OperationalError` and `PoolTimeout` when a later attempt finds the database away.
+        """
+        thread = Thread(run_id, attempt)
+        if attempt > 1:
+            both = {"mine": thread.id, "earlier": threads_of(run_id, attempt - 1)}
+            async with self._pool.connection() as connection:
+                copied = await (await connection.execute(_COPY, both)).fetchone()
+            thread.is_written = copied is not None and bool(copied["found"])
+        self._threads[thread.id] = thread
+        return thread
 
-    async def forget(self, thread_id: str) -> None:
-        """Delete a run's checkpoints; leaves them to the tidying when the database is away."""
+    async def close_thread(self, thread: Thread, *, keep: bool) -> None:
+        """Forget an attempt here, and in the database too unless `keep`."""
+        self._threads.pop(thread.id, None)
+        if thread.is_written and not keep:
+            await self.forget([thread.id])
+
+    async def forget(self, threads: list[str]) -> None:
+        """Delete what is in the database of these threads; leaves it to the tidying when that is away."""
         try:
-            await self.adelete_thread(thread_id)
+            async with self._pool.connection() as connection, connection.transaction():
+                for statement in _DELETE:
+                    await connection.execute(statement, [threads])
         except _AWAY as error:
-            logger.warning("checkpoints_left_behind", thread=thread_id, exc_info=error)
+            logger.warning("checkpoints_left_behind", threads=threads, exc_info=error)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """The latest checkpoint; None without asking the database for a run that is new."""
+        """The latest checkpoint; None without asking the database when nothing is there."""
         thread = self._threads.get(_thread_id(config))
-        if thread is not None and thread.is_fresh and not thread.is_written:
+        if thread is not None and not thread.is_written:
             return None
         return await super().aget_tuple(config)
 
@@ -96,7 +173,7 @@ class RunSaver(AsyncPostgresSaver):
     ) -> RunnableConfig:
         """Write the checkpoint if a second attempt could use it, hold it back otherwise."""
         thread = self._threads.get(_thread_id(config))
-        if thread is None or _is_of_use(checkpoint["channel_values"]):
+        if thread is None or (not thread.has_spoken and _is_of_use(checkpoint["channel_values"])):
             return await self._write(config, checkpoint, metadata)
         thread.held[_place(config)] = (config, checkpoint, metadata)
         return _next(config, checkpoint)

@@ -9,7 +9,7 @@ from uuid import UUID
 from langchain_core.runnables import RunnableConfig
 
 from madang.features.agents.contracts import AgentContext, AgentSpec, Citation, Emitter, Graph, Outcome, Turn
-from madang.features.agents.service.checkpoints import RunSaver, open_saver
+from madang.features.agents.service.checkpoints import RunSaver, Thread, open_saver, threads_of
 from madang.features.agents.service.registry import agent_of, list_agents
 from madang.features.providers.public import Usage
 
@@ -47,30 +47,29 @@ async def warm_up(house: "House") -> None:
         crew.graph(spec)
 
 
-async def run_agent(house: "House", turn: Turn, emit: Emitter, *, resume: bool) -> Outcome:
+async def run_agent(house: "House", turn: Turn, emit: Emitter, attempt: int) -> Outcome:
     """See `public.run_agent`."""
     spec = agent_of(house, turn.agent)
     crew = await house.resource(open_crew)
     graph = crew.graph(spec)
-    thread_id = str(turn.run_id)
-    config: RunnableConfig = {"configurable": {"thread_id": thread_id}, "recursion_limit": MOST_STEPS}
-    record = Record(emit)
+    thread = await crew.saver.open_thread(turn.run_id, attempt)
+    record = Record(emit, thread)
     context = AgentContext(house, turn.who, replace(turn, agent=spec.name), record)
-    crew.saver.open_thread(thread_id, resume=resume)
+    config: RunnableConfig = {**thread.config, "recursion_limit": MOST_STEPS}
     finished = False
     try:
-        start: dict[str, object] | None = None if resume and await _has_more_to_do(graph, config) else {}
+        start: dict[str, object] | None = None if thread.is_written and await _has_more_to_do(graph, config) else {}
         await graph.ainvoke(start, config, context=context, durability="async")  # pyright: ignore[reportUnknownMemberType]  # LangGraph leaves a parameter of Command open
         finished = True
     finally:
-        await crew.saver.close_thread(thread_id, keep=not finished)
+        await crew.saver.close_thread(thread, keep=not finished)
     return record.outcome()
 
 
-async def forget_run(house: "House", run_id: UUID) -> None:
+async def forget_run(house: "House", run_id: UUID, attempts: int) -> None:
     """See `public.forget_run`."""
     crew = await house.resource(open_crew)
-    await crew.saver.forget(str(run_id))
+    await crew.saver.forget(threads_of(run_id, attempts))
 
 
 async def _has_more_to_do(graph: Graph, config: RunnableConfig) -> bool:
@@ -80,9 +79,10 @@ async def _has_more_to_do(graph: Graph, config: RunnableConfig) -> bool:
 
 @dataclass(slots=True)
 class Record:
-    """An emitter that passes everything on and keeps what the outcome needs."""
+    """An emitter that passes everything on, keeps what the outcome needs and tells the thread when it speaks."""
 
     emit: Emitter
+    thread: Thread
     texts: list[str] = field(default_factory=list[str])
     citations: list[Citation] = field(default_factory=list[Citation])
     usages: list[Usage] = field(default_factory=list[Usage])
@@ -97,15 +97,18 @@ class Record:
 
     def delta(self, text: str) -> None:
         """Keep and pass on."""
+        self.thread.has_spoken = True
         self.texts.append(text)
         self.emit.delta(text)
 
     def reasoning(self, text: str) -> None:
         """Pass on."""
+        self.thread.has_spoken = True
         self.emit.reasoning(text)
 
     def cite(self, citation: Citation) -> None:
         """Keep and pass on."""
+        self.thread.has_spoken = True
         self.citations.append(citation)
         self.emit.cite(citation)
 

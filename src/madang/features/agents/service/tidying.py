@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from madang.kernel.house import House
 
 KEPT = timedelta(days=7)
-_TABLES = ("checkpoint_writes", "checkpoint_blobs", "checkpoints")
+_TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 
 
 async def forget_leftovers(house: "House") -> None:
-    """Delete the checkpoints of runs that began more than a week ago. A run's id tells when: it is a version 7 UUID."""
+    """Delete the checkpoints of runs that began more than a week ago.
+
+    A thread's name begins with its run's id, which tells when: it is a version 7 UUID.
+    """
     oldest = f"{int((now() - KEPT).timestamp() * 1000):012x}"
     first_kept = f"{oldest[:8]}-{oldest[8:]}"
     async with house.db.transaction() as tx:

@@ -78,8 +78,8 @@ async def _attempt(house: House, hands: Hands, hand: Hand) -> Hand | None:
         async with tallied(house, hand.run.id) as tally:
             ending = await _answer(house, hand, recorder)
             await _end(house, hand, recorder, ending, tally)
-        if ending.status != "finished":
-            await forget_run(house, hand.run.id)
+        if ending.status != "finished" or hand.attempt > 1:
+            await forget_run(house, hand.run.id, hand.attempt)
     except FencedError:
         logger.warning("run_lost")
     except asyncio.CancelledError:
@@ -118,7 +118,7 @@ async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
         return _stopped(house, hand, recorder)
     if hand.attempt > load().max_attempts:
         return _failed("attempts_exhausted", "The answer was interrupted too often. Ask again.")
-    hand.work = spawn(run_agent(house, _turn(hand.run), recorder, resume=hand.attempt > 1), "runs.agent")
+    hand.work = spawn(run_agent(house, _turn(hand.run), recorder, hand.attempt), "runs.agent")
     try:
         await asyncio.shield(hand.work)
     except asyncio.CancelledError:
