@@ -1,7 +1,7 @@
 """What accounts gives and tells."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal
 from uuid import UUID
@@ -29,6 +29,7 @@ type Letter = Literal[
     "recovery_codes_renewed",
     "passkey_added",
     "passkey_removed",
+    "sign_in_guessed",
     "test",
 ]
 type Theme = Literal["light", "dark", "system"]
@@ -75,10 +76,11 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a sign-in comes from: the client's address and what it calls itself."""
+    """Where a sign-in comes from: the client's address, what it calls itself, and the cookie of a known browser."""
 
     address: str
     user_agent: str
+    browser: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,17 @@ class OwnDevice:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What a person holds after signing in. The refresh token works once; the access token for `expires_in`."""
+    """What a person holds after signing in. The refresh token works once; the access token for `expires_in`.
+
+    `browser` is the cookie by which their browser is known from now on; empty when the one it has is to stay.
+    """
 
     account: Account
     access_token: str
     expires_in: timedelta
     refresh_token: str
     refresh_expires_in: timedelta
+    browser: str = ""
 
 
 @dataclass(frozen=True, slots=True)

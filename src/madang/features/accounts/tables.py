@@ -35,7 +35,10 @@ class AccountRow(Row):
 
 
 class LoginRow(Row):
-    """One sign-in on one device: a family of refresh tokens, of which `generation` is the one that works."""
+    """One sign-in on one device: a family of refresh tokens, of which `generation` is the one that works.
+
+    Its browser, if it is one, has tries of its own at the account's password while it `is_trusted`.
+    """
 
     __tablename__ = "logins"
     __table_args__ = ({"schema": "user"},)
@@ -50,6 +53,7 @@ class LoginRow(Row):
     end_reason: Mapped[str | None]
     address: Mapped[str]
     user_agent: Mapped[str]
+    is_trusted: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = created_at_column()
 
 

@@ -1,7 +1,7 @@
 """What the routes of accounts have in common: shapes, and the session's cookie."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -10,13 +10,15 @@ from fastapi import Request, Response
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from madang.features.accounts.contracts import Account, Device, SignIn
-from madang.features.accounts.service import addresses
+from madang.features.accounts.service import addresses, browsers
 from madang.features.accounts.service.factors.passkeys import Site
 from madang.kernel.errors import Conflict, Forbidden
+from madang.kernel.house import House
 from madang.kernel.http import HouseDep
 
 COOKIE = "madang_refresh"
 COOKIE_PATH = "/api/v1/auth"
+BROWSER_COOKIE = "madang_browser"
 
 type Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 type Email = Annotated[str, Field(max_length=320, json_schema_extra={"pattern": addresses.EMAIL_PATTERN})]
@@ -67,9 +69,10 @@ def next_cursor(ids: list[UUID], limit: int) -> str | None:
 
 
 def device_of(request: Request) -> Device:
-    """Where the request comes from."""
+    """Where the request comes from. Other sites' pages do not use up what the browser has of its own."""
     address = request.client.host if request.client else ""
-    return Device(address=address, user_agent=request.headers.get("user-agent", "").replace("\x00", ""))
+    browser = request.cookies.get(BROWSER_COOKIE, "") if request.method == "GET" or _is_ours(request) else ""
+    return Device(address, request.headers.get("user-agent", "").replace("\x00", ""), browser)
 
 
 def site_of(house: HouseDep, request: Request) -> Site:
@@ -94,23 +97,25 @@ def site_of(house: HouseDep, request: Request) -> Site:
 
 
 def refuse_other_sites(request: Request) -> None:
-    """Let a browser use the cookie only from our own pages, beyond what SameSite does; raises `Forbidden`.
+    """Let a browser use the cookie only from our own pages, beyond what SameSite does; raises `Forbidden`."""
+    if not _is_ours(request):
+        raise Forbidden("cross_site", "The session's cookie works only from this server's own pages.")
 
-    Browsers say where a request comes from (Fetch Metadata); the older ones at least name the origin.
-    """
+
+def _is_ours(request: Request) -> bool:
+    """Browsers say where a request comes from (Fetch Metadata); the older ones at least name the origin."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
-        is_ours = site in {"same-origin", "none"}
-    else:
-        is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not is_ours:
-        raise Forbidden("cross_site", "The session's cookie works only from this server's own pages.")
+        return site in {"same-origin", "none"}
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 
 
 def hand_over(house: HouseDep, request: Request, response: Response, handed: SignIn, *, in_cookie: bool) -> SignedIn:
     """Answer with the tokens of a sign-in; the refresh token goes into the cookie instead when it is to be there."""
     if in_cookie:
         put_cookie(house, request, response, handed)
+    elif BROWSER_COOKIE in request.cookies:
+        _put_browser(house, request, response, handed)
     response.headers["Cache-Control"] = "no-store"
     return SignedIn(
         access_token=handed.access_token,
@@ -122,12 +127,31 @@ def hand_over(house: HouseDep, request: Request, response: Response, handed: Sig
 
 def put_cookie(house: HouseDep, request: Request, response: Response, handed: SignIn) -> None:
     """Put the refresh token of a sign-in into the session's cookie."""
+    _set(house, request, response, COOKIE, handed.refresh_token, handed.refresh_expires_in, "strict")
+    _put_browser(house, request, response, handed)
+
+
+def _put_browser(house: House, request: Request, response: Response, handed: SignIn) -> None:
+    """Let the browser be known from now on. It comes along from a provider too, where others' names in it are kept."""
+    if handed.browser:
+        _set(house, request, response, BROWSER_COOKIE, handed.browser, browsers.LIFETIME, "lax")
+
+
+def _set(
+    house: House,
+    request: Request,
+    response: Response,
+    name: str,
+    value: str,
+    lifetime: timedelta,
+    samesite: Literal["lax", "strict"],
+) -> None:
     response.set_cookie(
-        COOKIE,
-        handed.refresh_token,
-        max_age=int(handed.refresh_expires_in.total_seconds()),
+        name,
+        value,
+        max_age=int(lifetime.total_seconds()),
         path=COOKIE_PATH,
         httponly=True,
-        samesite="strict",
+        samesite=samesite,
         secure=house.settings.environment == "production" or request.url.scheme == "https",
     )

@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlalchemy import select
 
 from madang.features.accounts.contracts import Device
-from madang.features.accounts.service import addresses, throttle
-from madang.features.accounts.service.desk import open_desk
-from madang.features.accounts.service.failures import note_failed
+from madang.features.accounts.service import addresses, browsers, throttle
+from madang.features.accounts.service.desk import Desk, open_desk
+from madang.features.accounts.service.failures import note_failed, note_held_off
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel.db import Tx
-from madang.kernel.errors import Invalid, Unauthorized
+from madang.kernel.errors import Invalid, TooMany, Unauthorized
 from madang.kernel.house import House
 
 PLACES_AT_MOST = 200
@@ -41,17 +41,47 @@ async def check(house: House, email: str, password: str, device: Device) -> Prov
     desk = await house.resource(open_desk)
     # Whoever stands in line is not counted yet: a school behind one address is no attack.
     async with desk.turn(), AsyncExitStack() as counted:
-        await counted.enter_async_context(throttle.attempt(house, throttle.counters(device.address, email)))
+        by_browser = await _by_own_browser(house, desk, counted, email, device)
+        if not by_browser:
+            await counted.enter_async_context(throttle.attempt(house, throttle.counters(device.address, email)))
         async with house.db.transaction() as tx:
             row = await tx.scalar(select(AccountRow).where(AccountRow.email == email, AccountRow.deleted_at.is_(None)))
-            known = await places_of(tx, email)
-        lane = await throttle.lane(house, device.address, email, known)
-        await counted.enter_async_context(throttle.attempt(house, lane))
+            known = set[str]() if by_browser else await places_of(tx, email)
+        if not by_browser:
+            await _in_lane(house, counted, email, row, device, known)
         verdict = await desk.hashing.verify(row.password_hash if row else None, password)
         if row is None or not verdict.right:
             await note_failed(house, email, row.id if row else None, device)
             raise wrong()
     return Proved(row.id, row.password_hash, verdict.new_hash)
+
+
+async def _by_own_browser(house: House, desk: Desk, counted: AsyncExitStack, email: str, device: Device) -> bool:
+    """Whether this is a browser that the account was signed in by, which has tries left; wherever it is now."""
+    logins = browsers.read(desk.keys, device.browser)
+    if not logins:
+        return False
+    async with house.db.transaction() as tx:
+        login_id = await browsers.known(tx, email, logins)
+    if login_id is None:
+        return False
+    try:
+        await counted.enter_async_context(throttle.attempt(house, [throttle.browser_lane(login_id)]))
+    except TooMany:
+        return False
+    return True
+
+
+async def _in_lane(
+    house: House, counted: AsyncExitStack, email: str, row: AccountRow | None, device: Device, known: set[str]
+) -> None:
+    """Count an attempt of no known browser for the whole account; raises `TooMany`, and notes when that begins."""
+    lane = await throttle.lane(house, device.address, email, known)
+    try:
+        await counted.enter_async_context(throttle.attempt(house, [lane]))
+    except TooMany:
+        await note_held_off(house, email, row.id if row else None, lane.kind)
+        raise
 
 
 async def places_of(tx: Tx, email: str) -> set[str]:

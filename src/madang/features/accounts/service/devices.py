@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from madang.features.accounts.access import account_for, own_account
 from madang.features.accounts.contracts import Device, OwnDevice
-from madang.features.accounts.service import confirming, passwords, recovery
+from madang.features.accounts.service import browsers, confirming, passwords, recovery
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import LoginRow
 from madang.kernel.audit import Target, record
@@ -51,14 +51,20 @@ async def end_others(house: House, who: Principal, *, including_this: bool) -> N
 
 
 async def _end(tx: Tx, who: Principal, reason: str, *, only: UUID | None = None, keep: UUID | None = None) -> int:
-    """End the caller's sign-ins, or `only` one of them, or all but the one to `keep`; how many there were."""
+    """End the caller's sign-ins, or `only` one of them, or all but the one to `keep`; how many there were.
+
+    Their browsers are strangers from now on, and with all of them those that signed out before.
+    """
     statement = update(LoginRow).where(LoginRow.account_id == who.account_id, LoginRow.ended_at.is_(None))
     statement = statement.where(LoginRow.expires_at > now())
     if only is not None:
         statement = statement.where(LoginRow.id == only)
     if keep is not None:
         statement = statement.where(LoginRow.id != keep)
-    ended = (await tx.scalars(statement.values(ended_at=now(), end_reason=reason).returning(LoginRow.id))).all()
+    values = {"ended_at": now(), "end_reason": reason, "is_trusted": False}
+    ended = (await tx.scalars(statement.values(values).returning(LoginRow.id))).all()
+    if only is None:
+        await browsers.distrust(tx, who.account_id, keep=[keep] if keep else [])
     if ended:
         await record(tx, who, "accounts.devices_ended", Target("account", who.account_id), count=len(ended))
     return len(ended)

@@ -21,6 +21,7 @@ SUBJECTS: dict[Language, dict[Letter, str]] = {
         "recovery_codes_renewed": "복구 코드가 새로 만들어졌습니다",
         "passkey_added": "패스키가 추가되었습니다",
         "passkey_removed": "패스키가 삭제되었습니다",
+        "sign_in_guessed": "누군가 비밀번호를 알아내려고 합니다",
         "test": "메일이 잘 도착했습니다",
     },
     "en": {
@@ -36,6 +37,7 @@ SUBJECTS: dict[Language, dict[Letter, str]] = {
         "recovery_codes_renewed": "New recovery codes were made",
         "passkey_added": "A passkey was added",
         "passkey_removed": "A passkey was removed",
+        "sign_in_guessed": "Somebody is guessing your password",
         "test": "Mail arrives",
     },
 }
@@ -99,6 +101,12 @@ TEXTS: dict[Language, dict[Letter, str]] = {
             "안녕하세요.\n\n{moment}에 계정의 패스키가 삭제되었습니다. 이 패스키로는 더 이상 로그인할 수 없습니다."
             + NOT_YOU["ko"]
         ),
+        "sign_in_guessed": (
+            "안녕하세요.\n\n{moment}에 누군가 여러 번 틀린 비밀번호로 로그인하려고 했습니다. 그래서 처음 보는 곳에서"
+            " 하는 로그인을 잠시 늦추고 있습니다. 전에 로그인하신 기기와 장소에서는 그대로 쓰실 수 있습니다."
+            "\n\n새로운 곳에서 로그인이 되지 않으면 비밀번호를 다시 정해 주세요. 그러면 그곳에서 바로 로그인하실 수"
+            " 있습니다.\n\n{link}\n\n비밀번호를 다른 곳에서도 쓰지 않으셨다면 더 하실 일은 없습니다."
+        ),
         "test": "안녕하세요.\n\n이 메일이 보이면 마당의 메일 설정이 잘 되어 있는 것입니다.\n\n{link}",
     },
     "en": {
@@ -148,6 +156,12 @@ TEXTS: dict[Language, dict[Letter, str]] = {
             "Hello,\n\na passkey was removed from your account on {moment}. It does not sign in any more."
             + NOT_YOU["en"]
         ),
+        "sign_in_guessed": (
+            "Hello,\n\nby {moment} somebody had tried to sign in to your account with many wrong passwords. Signing in"
+            " from new places is slowed down for now; where you signed in before you go on as always."
+            "\n\nIf you cannot sign in at a new place, choose a new password there: it lets you in at once."
+            "\n\n{link}\n\nIf you use your password nowhere else, there is nothing more to do."
+        ),
         "test": "Hello,\n\nif you can read this, Madang's mail is set up well.\n\n{link}",
     },
 }
@@ -167,6 +181,7 @@ ACTIONS: dict[Language, dict[Letter, str]] = {
         "recovery_codes_renewed": "보안 설정 보기",
         "passkey_added": "보안 설정 보기",
         "passkey_removed": "보안 설정 보기",
+        "sign_in_guessed": "비밀번호 다시 정하기",
         "test": "마당 열기",
     },
     "en": {
@@ -182,6 +197,7 @@ ACTIONS: dict[Language, dict[Letter, str]] = {
         "recovery_codes_renewed": "Look at my security settings",
         "passkey_added": "Look at my security settings",
         "passkey_removed": "Look at my security settings",
+        "sign_in_guessed": "Choose a new password",
         "test": "Open Madang",
     },
 }

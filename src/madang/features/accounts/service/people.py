@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text, update
 from madang.features.accounts import queries
 from madang.features.accounts.access import account_for, act_for_others, own_account, permit_supervisor
 from madang.features.accounts.contracts import Account, Preferences
-from madang.features.accounts.service import keys
+from madang.features.accounts.service import browsers, keys
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel.audit import Target, record
@@ -82,9 +82,10 @@ async def _disable(tx: Tx, row: AccountRow, moment: datetime | None) -> None:
 
 
 async def end_logins(tx: Tx, account_id: UUID, reason: str) -> None:
-    """End every sign-in of an account."""
+    """End every sign-in of an account, and forget the browsers it was signed in by."""
     open_ones = update(LoginRow).where(LoginRow.account_id == account_id, LoginRow.ended_at.is_(None))
     await tx.execute(open_ones.values(ended_at=now(), end_reason=reason))
+    await browsers.distrust(tx, account_id)
 
 
 async def end_access(tx: Tx, account_id: UUID, reason: str) -> None:

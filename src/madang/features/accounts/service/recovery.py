@@ -31,6 +31,7 @@ PLACES: dict[str, str] = {
     "recovery_codes_renewed": "/settings/security",
     "passkey_added": "/settings/security",
     "passkey_removed": "/settings/security",
+    "sign_in_guessed": "/forgot-password",
 }
 LETTERS_AN_HOUR = 5
 ASKED_AN_HOUR = 30

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 
 from madang.features.accounts import settings
-from madang.features.accounts.service import links, sealing
+from madang.features.accounts.service import browsers, links, sealing
 from madang.features.accounts.service.factors import challenges
 from madang.features.accounts.service.oidc import flows
 from madang.features.accounts.tables import AuthenticatorRow, LoginRow
@@ -102,9 +102,10 @@ async def good_until(tx: Tx, before: datetime) -> datetime:
         timedelta(minutes=settings.load().access_token_minutes),
     ]
     standing = select(func.max(LoginRow.expires_at)).where(LoginRow.ended_at.is_(None), LoginRow.rotated_at <= before)
-    last = await tx.scalar(standing)
-    stateless = before + max(lifetimes)
-    return max(last, stateless) if last else stateless
+    known = select(func.max(LoginRow.rotated_at)).where(LoginRow.is_trusted.is_(True), LoginRow.rotated_at <= before)
+    last, seen = await tx.scalar(standing), await tx.scalar(known)
+    stateful = [one for one in (last, seen and seen + browsers.LIFETIME) if one is not None]
+    return max([before + max(lifetimes), *stateful])
 
 
 async def _needed_until(house: House, before: datetime) -> datetime:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, or_, select
 from madang.features.accounts import settings
 from madang.features.accounts.access import permit_entry
 from madang.features.accounts.contracts import Device, SignIn
-from madang.features.accounts.service import credentials, people, recovery, tokens
+from madang.features.accounts.service import browsers, credentials, people, recovery, tokens
 from madang.features.accounts.service.credentials import Proved
 from madang.features.accounts.service.desk import Desk, open_desk
 from madang.features.accounts.service.factors import challenges, held
@@ -78,7 +78,8 @@ async def begin(tx: Tx, desk: Desk, row: AccountRow, device: Device, method: str
     await tx.flush()
     who = Principal(row.id, row.is_supervisor, login.id)
     await audit.record(tx, who, "accounts.signed_in", audit.Target("account", row.id), method=method)
-    return _hand_out(desk, row, login)
+    others = await browsers.move_on(tx, row.id, browsers.read(desk.keys, device.browser))
+    return _hand_out(desk, row, login, others)
 
 
 def _begin(account_id: UUID, device: Device) -> LoginRow:
@@ -94,7 +95,8 @@ def _begin(account_id: UUID, device: Device) -> LoginRow:
     )
 
 
-def _hand_out(desk: Desk, row: AccountRow, login: LoginRow) -> SignIn:
+def _hand_out(desk: Desk, row: AccountRow, login: LoginRow, others: list[UUID]) -> SignIn:
+    """What the person holds now; in the cookie of their browser the sign-ins of `others` stay behind their own."""
     lifetime = timedelta(minutes=settings.load().access_token_minutes)
     return SignIn(
         account=people.account(row),
@@ -102,6 +104,7 @@ def _hand_out(desk: Desk, row: AccountRow, login: LoginRow) -> SignIn:
         expires_in=lifetime,
         refresh_token=tokens.make_refresh_token(desk.keys, login.id, login.generation, login.salt),
         refresh_expires_in=login.expires_at - now(),
+        browser=browsers.written(desk.keys, [login.id, *others]) if login.is_trusted else "",
     )
 
 
@@ -117,7 +120,8 @@ async def refresh(house: House, token: str, device: Device) -> SignIn:
         continued = _rotate(found[1], presented, device) if found else False
         if found and not continued:
             await audit.record(tx, None, "accounts.refresh_replayed", audit.Target("account", found[0].id))
-        handed = _hand_out(desk, *found) if found and continued else None
+        others = [one for one in browsers.read(desk.keys, device.browser) if one != presented.login_id]
+        handed = _hand_out(desk, *found, others) if found and continued else None
     if handed is None:
         desk.forget(presented.login_id)
         raise tokens.refresh_invalid()
@@ -150,7 +154,7 @@ def _rotate(login: LoginRow, presented: tokens.RefreshToken, device: Device) -> 
         return True
     if presented.generation == login.generation - 1 and moment - login.rotated_at <= GRACE:
         return True
-    login.ended_at, login.end_reason = moment, "reuse"
+    login.ended_at, login.end_reason, login.is_trusted = moment, "reuse", False
     logger.warning("refresh_token_replayed", login_id=str(login.id), account_id=str(login.account_id))
     return False
 

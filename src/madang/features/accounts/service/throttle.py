@@ -1,26 +1,31 @@
 """Slowing down whoever guesses, without a way to lock somebody else out.
 
 Failures are counted for (address, account), for the address alone, and for the account: apart for addresses that it
-was signed in from before and for all others, so that strangers use up only what strangers have. An attempt counts as a
-failure from its start, so that a hundred at the same time are a hundred; success takes it back. When Valkey is away
-nobody is slowed down, and that is logged.
+was signed in from before and for all others, so that strangers use up only what strangers have; a browser that somebody
+signed in with before has a few of its own. An attempt counts as a failure from its start, so that a hundred at the same
+time are a hundred; success takes it back. Every process counts along by itself, and that decides while Valkey is away.
 """
 
 import asyncio
 import hashlib
 import ipaddress
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
 
+from prometheus_client import Counter as Metric
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from madang.features.accounts import settings
+from madang.features.accounts.service.spare import Spare
 from madang.kernel import log
 from madang.kernel.clock import now
 from madang.kernel.errors import TooMany
 from madang.kernel.house import House
+from madang.kernel.telemetry import REGISTRY
 
 logger = log.get_logger(__name__)
 
@@ -31,10 +36,17 @@ AT_ONCE = 16
 STRANGE_ATTEMPTS = 50
 KNOWN_ATTEMPTS = 100
 """Failed passwords that one account bears from everywhere else, and from where it was signed in before."""
+BROWSER_ATTEMPTS = 5
+"""Failed passwords that one known browser bears, before it is a client like others; a thief of its cookie has them."""
 STEADY_SECONDS = 3600
 """So many come back over this time, one by one, so that the door never shuts for long."""
 WELCOME_SECONDS = 3600
 """How long whoever chose a password by mail is known where they did."""
+
+type Kind = Literal["pair", "address", "strangers", "known", "browser", "other"]
+"""What a counter is for, as the metrics say it: of a pair of address and account, of one address, of an account."""
+
+REFUSED = Metric("madang_attempts_refused", "Attempts refused after too many.", ("counter",), registry=REGISTRY)
 
 COUNT = """
 local seen = redis.call('INCR', KEYS[1])
@@ -77,6 +89,29 @@ class Counter:
     limit: int
     window: int | None = None
     steady: bool = False
+    kind: Kind = "other"
+
+    @property
+    def seconds(self) -> int:
+        """The window."""
+        return self.window or settings.load().sign_in_window_minutes * 60
+
+
+@dataclass(slots=True)
+class _Gate:
+    """What this process has at Valkey, and what it counted itself."""
+
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    spare: Spare = field(default_factory=Spare)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Where an attempt was counted: in this process, in Valkey, or in both."""
+
+    counter: Counter
+    here: bool
+    there: bool
 
 
 def place(address: str) -> str:
@@ -93,19 +128,24 @@ def place(address: str) -> str:
 def counters(address: str, account: str | None = None) -> Sequence[Counter]:
     """The counters that an attempt from `address` to `account` (a normal e-mail address) touches."""
     chosen, at = settings.load(), place(address)
-    own = [Counter(f"{at} {account}", chosen.sign_in_attempts)] if account is not None else []
-    return [*own, Counter(at, chosen.sign_in_address_attempts)]
+    own = [Counter(f"{at} {account}", chosen.sign_in_attempts, kind="pair")] if account is not None else []
+    return [*own, Counter(at, chosen.sign_in_address_attempts, kind="address")]
 
 
-async def lane(house: House, address: str, account: str, known: Iterable[str]) -> Sequence[Counter]:
+async def lane(house: House, address: str, account: str, known: Iterable[str]) -> Counter:
     """The counter of a whole account that an attempt from `address` touches.
 
     It is that of everybody, unless `address` is one of the `known` ones, which the account was signed in from.
     """
     at = place(address)
     if at in {place(one) for one in known} or await _is_welcome(house, at, account):
-        return [Counter(f"known clients of {account}", KNOWN_ATTEMPTS, STEADY_SECONDS, steady=True)]
-    return [Counter(f"strangers to {account}", STRANGE_ATTEMPTS, STEADY_SECONDS, steady=True)]
+        return Counter(f"known clients of {account}", KNOWN_ATTEMPTS, STEADY_SECONDS, steady=True, kind="known")
+    return Counter(f"strangers to {account}", STRANGE_ATTEMPTS, STEADY_SECONDS, steady=True, kind="strangers")
+
+
+def browser_lane(login_id: UUID) -> Counter:
+    """The counter of a browser that this sign-in makes known, wherever it is."""
+    return Counter(f"browser of {login_id}", BROWSER_ATTEMPTS, STEADY_SECONDS, steady=True, kind="browser")
 
 
 @asynccontextmanager
@@ -114,60 +154,115 @@ async def attempt(house: House, touched: Sequence[Counter]) -> AsyncGenerator[No
 
     Raises `TooMany` with `Retry-After` in seconds instead of entering it when there were too many.
     """
-    await count(house, touched)
+    counted = await _count(house, touched)
     yield
-    for counter in touched:
-        await _run(house, TAKE_BACK_STEADILY if counter.steady else TAKE_BACK, counter)
+    for one in counted:
+        await _take_back(house, one)
 
 
 async def count(house: House, touched: Sequence[Counter]) -> None:
     """Count one for each; raises `TooMany` with `Retry-After` in seconds when there were too many."""
+    await _count(house, touched)
+
+
+async def _count(house: House, touched: Sequence[Counter]) -> list[_Counted]:
+    counted: list[_Counted] = []
     for counter in touched:
-        wait = await _run(house, COUNT_STEADILY if counter.steady else COUNT, counter)
+        wait, one = await _count_one(house, counter)
         if wait:
+            REFUSED.labels(counter.kind).inc()
             minutes = -(-wait // 60)
             detail = f"Too many attempts did not work. Try again in {minutes} minute{'s'[: minutes > 1]}."
             raise TooMany("too_many_attempts", detail, headers={"Retry-After": str(wait)})
+        counted.append(one)
+    return counted
+
+
+async def _count_one(house: House, counter: Counter) -> tuple[int, _Counted]:
+    """For how many seconds to wait, and where it was counted. Valkey decides, and this process where Valkey is away."""
+    gate, key, moment = await house.resource(open_gate), _key(house, "attempts", counter.subject), _milliseconds()
+    wait_here = gate.spare.count(key, counter.limit, counter.seconds, moment)
+    try:
+        script = COUNT_STEADILY if counter.steady else COUNT
+        given = (counter.limit, counter.seconds, moment)
+        wait = int(await _ask(house, lambda valkey: valkey.eval(script, 1, key, *given)))
+    except _AwayError:
+        return wait_here, _Counted(counter, here=not wait_here, there=False)
+    if wait and not wait_here:
+        gate.spare.take_back(key, counter.limit, counter.seconds, moment)
+    return wait, _Counted(counter, here=not wait_here, there=True)
+
+
+async def _take_back(house: House, counted: _Counted) -> None:
+    """Undo what was counted, where it was: elsewhere it would undo somebody else's."""
+    gate, counter, moment = await house.resource(open_gate), counted.counter, _milliseconds()
+    key = _key(house, "attempts", counter.subject)
+    if counted.here:
+        gate.spare.take_back(key, counter.limit, counter.seconds, moment)
+    if counted.there:
+        script = TAKE_BACK_STEADILY if counter.steady else TAKE_BACK
+        given = (counter.limit, counter.seconds, moment)
+        with suppress(_AwayError):
+            await _ask(house, lambda valkey: valkey.eval(script, 1, key, *given))
+
+
+async def is_first(house: House, subject: str, seconds: int) -> bool:
+    """Whether nobody asked this about `subject` in so many seconds; in this process alone while Valkey is away."""
+    gate, key = await house.resource(open_gate), _key(house, "first", subject)
+    if gate.spare.count(key, 1, seconds, _milliseconds()):
+        return False
+    try:
+        return bool(await _ask(house, lambda valkey: valkey.set(key, b"1", nx=True, ex=seconds)))
+    except _AwayError:
+        return True
 
 
 async def welcome(house: House, address: str, account: str) -> None:
     """Let whoever just proved by mail that the account is theirs sign in from `address`, whoever guesses meanwhile."""
     at = place(address)
     own = Counter(f"{at} {account}", 0)
-    try:
-        async with await house.resource(open_gate), asyncio.timeout(PATIENCE_SECONDS):
-            await house.valkey.delete(_key(house, "attempts", own.subject))
-            await house.valkey.set(_key(house, "welcome", own.subject), b"1", ex=WELCOME_SECONDS)
-    except (RedisError, OSError, TimeoutError) as error:
-        logger.warning("throttle_away", error=str(error))
+    gate, pair = await house.resource(open_gate), _key(house, "attempts", own.subject)
+    gate.spare.forget(pair)
+    gate.spare.count(_key(house, "welcome", own.subject), 1, WELCOME_SECONDS, _milliseconds())
+    with suppress(_AwayError):
+        await _ask(house, lambda valkey: valkey.delete(pair))
+        await _ask(house, lambda valkey: valkey.set(_key(house, "welcome", own.subject), b"1", ex=WELCOME_SECONDS))
 
 
 async def _is_welcome(house: House, at: str, account: str) -> bool:
+    gate, key = await house.resource(open_gate), _key(house, "welcome", f"{at} {account}")
     try:
-        async with await house.resource(open_gate), asyncio.timeout(PATIENCE_SECONDS):
-            return bool(await house.valkey.exists(_key(house, "welcome", f"{at} {account}")))
-    except (RedisError, OSError, TimeoutError) as error:
-        logger.warning("throttle_away", error=str(error))
-        return False
+        return bool(await _ask(house, lambda valkey: valkey.exists(key)))
+    except _AwayError:
+        return gate.spare.has(key, _milliseconds())
 
 
-async def _run(house: House, script: str, counter: Counter) -> int:
-    window = counter.window or settings.load().sign_in_window_minutes * 60
-    key = _key(house, "attempts", counter.subject)
+class _AwayError(Exception):
+    """Valkey does not answer."""
+
+
+async def _ask(house: House, what: Callable[[Redis], Awaitable[Any]]) -> Any:  # noqa: ANN401  # whatever Valkey answers
+    """Ask Valkey, unless it was away a moment ago; raises `_AwayError`."""
+    gate = await house.resource(open_gate)
+    if gate.spare.is_apart:
+        raise _AwayError
     try:
-        async with await house.resource(open_gate), asyncio.timeout(PATIENCE_SECONDS):
-            moment = int(now().timestamp() * 1000)
-            answer: Any = await house.valkey.eval(script, 1, key, counter.limit, window, moment)
-            return int(answer)
+        async with gate.turns, asyncio.timeout(PATIENCE_SECONDS):
+            return await what(house.valkey)
     except (RedisError, OSError, TimeoutError) as error:
+        gate.spare.part()
         logger.warning("throttle_away", error=str(error))
-        return 0
+        raise _AwayError from error
 
 
 @asynccontextmanager
-async def open_gate(_house: House) -> AsyncGenerator[asyncio.Semaphore]:
+async def open_gate(_house: House) -> AsyncGenerator[_Gate]:
     """The gate of this process; use it through `house.resource(open_gate)`."""
-    yield asyncio.Semaphore(AT_ONCE)
+    yield _Gate()
+
+
+def _milliseconds() -> int:
+    return int(now().timestamp() * 1000)
 
 
 def _key(house: House, what: str, subject: str) -> str:

@@ -34,6 +34,7 @@ class Keys:
 
     access: bytes
     refresh: bytes
+    browser: bytes
     kid: str
     former: "tuple[Keys, ...]" = ()
 
@@ -44,6 +45,7 @@ def derive_keys(secret: str, *former: str) -> Keys:
     return Keys(
         access=access,
         refresh=expand(secret, b"refresh-token"),
+        browser=expand(secret, b"browser"),
         kid=hashlib.sha256(b"kid" + access).hexdigest()[:12],
         former=tuple(derive_keys(one) for one in former),
     )

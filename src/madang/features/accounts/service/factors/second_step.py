@@ -1,12 +1,13 @@
 """The second step of signing in by password, signing in by passkey, and the way out for who lost every factor."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
 from madang.features.accounts.contracts import Account, Device, SignIn
-from madang.features.accounts.service import credentials, people, recovery, signing_in, throttle
-from madang.features.accounts.service.desk import open_desk
+from madang.features.accounts.service import browsers, credentials, people, recovery, signing_in, throttle
+from madang.features.accounts.service.desk import Desk, open_desk
 from madang.features.accounts.service.factors import challenges, held, passkeys, recovery_codes, totp
 from madang.features.accounts.service.factors.challenges import Challenge, Purpose
 from madang.features.accounts.service.factors.passkeys import Assertion, Credential, Proof, Site
@@ -19,6 +20,8 @@ from madang.kernel.house import House
 STRANGE_TRIES = 100
 STRANGE_WINDOW_SECONDS = 24 * 3600
 """How many wrong codes of an app an account bears in a day from addresses that it never signed in from."""
+BROWSER_TRIES = 10
+"""How many more one known browser has in that time, at whatever address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,10 @@ async def finish(house: House, challenge_text: str, answer: Answer, site: Site, 
     Raises `Unauthorized` (challenge_invalid, second_factor_wrong), `Forbidden` (account_disabled) and `TooMany`.
     """
     challenge = challenges.read(challenge_text)
+    desk = await house.resource(open_desk)
     async with house.db.transaction() as tx:
         row = await _account_of(house, tx, challenge)
-        known = throttle.place(device.address) in {
-            throttle.place(one) for one in await credentials.places_of(tx, row.email)
-        }
-    counted = throttle.counters(device.address, f"second factor of {row.id}")
-    if answer.method == held.TOTP and not known:
-        counted = [*counted, throttle.Counter(f"codes of {row.id}", STRANGE_TRIES, STRANGE_WINDOW_SECONDS)]
+        counted = await _counters(tx, desk, row, answer, device)
     async with throttle.attempt(house, counted):
         await challenges.count_try(house, challenge)
         async with house.db.transaction() as tx:
@@ -66,10 +65,22 @@ async def finish(house: House, challenge_text: str, answer: Answer, site: Site, 
             refused = await _check(house, tx, row, Assertion(site, challenge, answer.credential or {}), answer)
             if refused is None:
                 await challenges.spend(house, challenge)
-                desk = await house.resource(open_desk)
                 return await signing_in.begin(tx, desk, row, device, f"password and {answer.method}")
         await _note(house, row, "accounts.second_factor_failed", answer.method, refused)
         raise Unauthorized("second_factor_wrong", "This is not right, or it was used already. Try the next one.")
+
+
+async def _counters(tx: Tx, desk: Desk, row: AccountRow, answer: Answer, device: Device) -> Sequence[throttle.Counter]:
+    """What a wrong answer counts for; codes of an app are few enough to guess, so they do for the whole account."""
+    counted = throttle.counters(device.address, f"second factor of {row.id}")
+    if answer.method != held.TOTP:
+        return counted
+    places = {throttle.place(one) for one in await credentials.places_of(tx, row.email)}
+    if throttle.place(device.address) in places:
+        return counted
+    browser = await browsers.known(tx, row.email, browsers.read(desk.keys, device.browser))
+    whose, tries = (f"codes by {browser}", BROWSER_TRIES) if browser else (f"codes of {row.id}", STRANGE_TRIES)
+    return [*counted, throttle.Counter(whose, tries, STRANGE_WINDOW_SECONDS)]
 
 
 async def sign_in_by_passkey(
