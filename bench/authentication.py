@@ -81,7 +81,9 @@ async def credentials(house: House, app: FastAPI) -> dict[str, str]:
 def request_of(app: FastAPI) -> Request:
     """A request for the list of conversations, matched to its route."""
     routes = [found.original_route for found in iter_route_contexts(app.routes)]
-    route = next(one for one in routes if isinstance(one, APIRoute) and one.path == PATH and "GET" in one.methods)
+    route = next(
+        one for one in routes if isinstance(one, APIRoute) and one.path == PATH and "GET" in (one.methods or ())
+    )
     return Request({"type": "http", "method": "GET", "path": PATH, "headers": [], "route": route, "app": app})
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 from uuid import UUID
 
 import numpy as np
@@ -21,7 +22,8 @@ from madang.features.knowledge.contracts import IngestDocument
 from madang.features.knowledge.service import documents, ingest, search
 from madang.features.knowledge.tables import Document
 from madang.features.providers import settings as provider_settings
-from madang.features.providers.public import EmbeddingBatch, embed
+from madang.features.providers.public import EmbeddingBatch, EmbeddingKind, embed
+from madang.features.usage.public import HOUSE_SPENDS, Spender
 from madang.kernel.auth import Principal
 from madang.kernel.house import House, open_house
 from madang.kernel.ids import new_id
@@ -45,14 +47,14 @@ class KeptEmbeddings:
                 self.known = {key.tobytes(): vector for key, vector in zip(kept["keys"], kept["vectors"], strict=True)}
 
     async def __call__(
-        self, house: House, texts: Sequence[str], kind: str = "query", model: str | None = None
+        self, house: House, texts: Sequence[str], kind: EmbeddingKind = "query", *, spender: Spender = HOUSE_SPENDS
     ) -> EmbeddingBatch:
         """Vectors for the texts."""
         keys = [hashlib.sha256(f"{kind}: {one}".encode()).digest() for one in texts]
         missing = [at for at, key in enumerate(keys) if key not in self.known]
         if missing:
             self.texts += len(missing)
-            batch = await embed(house, [texts[at] for at in missing], kind="query" if kind == "query" else "passage")
+            batch = await embed(house, [texts[at] for at in missing], kind=kind, spender=spender)
             assert (batch.model, batch.dimension) == MODEL
             for at, vector in zip(missing, batch.vectors, strict=True):
                 self.known[keys[at]] = np.array(vector, np.float32)
@@ -94,7 +96,11 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 @asynccontextmanager
 async def open_ground(embeddings: KeptEmbeddings | None = None) -> AsyncIterator[Ground]:
     """A fresh house. With `embeddings`, those that are known are not computed again."""
-    with tempfile.TemporaryDirectory(prefix="madang-bench-") as folder, _embedding_server(), _using(embeddings):
+    with (
+        tempfile.TemporaryDirectory(prefix="madang-bench-") as folder,
+        model_server("madang.local.embeddings", "EMBEDDINGS"),
+        _using(embeddings),
+    ):
         postgres = PostgresServer(Path(folder))
         postgres.start()
         try:
@@ -127,20 +133,21 @@ def _using(embeddings: KeptEmbeddings | None) -> Iterator[None]:
     if embeddings is None:
         yield
         return
-    ingest.embed = search.embed = embeddings  # type: ignore[assignment]  # the same call, remembered
     try:
-        yield
+        with patch.object(ingest, "embed", embeddings), patch.object(search, "embed", embeddings):
+            yield
     finally:
-        ingest.embed = search.embed = embed
         embeddings.keep()
 
 
 @contextmanager
-def _embedding_server() -> Iterator[None]:
+def model_server(module: str, what: str) -> Iterator[None]:
+    """A built-in model in a process of its own; `what` is EMBEDDINGS or MODELS, as in the names of its settings."""
     port = free_port()
-    environment = {**os.environ, "MADANG_LOCAL_EMBEDDINGS_PORT": str(port)}
-    server = subprocess.Popen([sys.executable, "-m", "madang.local.embeddings"], env=environment)
-    os.environ["MADANG_LOCAL_EMBEDDINGS_URL"] = f"http://127.0.0.1:{port}/v1"
+    models = {"MADANG_MODELS_DIR": os.environ.get("MADANG_MODELS_DIR", ".madang/models")}
+    environment = {**os.environ, **models, f"MADANG_LOCAL_{what}_PORT": str(port)}
+    server = subprocess.Popen([sys.executable, "-m", module], env=environment)
+    os.environ[f"MADANG_LOCAL_{what}_URL"] = f"http://127.0.0.1:{port}/v1"
     provider_settings.load.cache_clear()
     try:
         _wait(port)
@@ -159,4 +166,4 @@ def _wait(port: int) -> None:
             time.sleep(0.05)
         else:
             return
-    raise SystemExit("The embedding model did not start.")
+    raise SystemExit("A built-in model did not start.")

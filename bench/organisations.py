@@ -19,6 +19,7 @@ from machine import machine_line, table
 from sqlalchemy import text
 
 from madang.features.organisations.public import chain_of, permit
+from madang.features.organisations.queries import Wanted
 from madang.features.organisations.service import members, scopes
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
@@ -124,7 +125,7 @@ async def row(house: House, who: Principal, place: UUID, times: int) -> list[str
         lambda tx: permit(tx, who, place, "scope.read"),
         lambda tx: chain_of(tx, who.account_id, None),
         members.mine,
-        lambda tx: scopes.listed(tx, who, sought=None, after=None, limit=50),
+        lambda tx: scopes.listed(tx, who, Wanted(limit=50)),
         page,
         lambda tx: page(tx, "person 19999"),
         lambda tx: scopes.one(tx, who, place),
@@ -142,10 +143,8 @@ async def measure(times: int) -> list[list[str]]:
             async with house.db.transaction() as tx:
                 query = "SELECT scope_id FROM partner.memberships GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"
                 place = UUID(str(await tx.scalar(text(query))))
-                root = (
-                    await tx.execute(text("SELECT path FROM partner.scopes WHERE id = :id"), {"id": place})
-                ).scalar()
-            people = {"owner": root[0], "manager": place, "instructor": place, "supervisor": root[0]}
+                root = await tx.scalar(text("SELECT path[1] FROM partner.scopes WHERE id = :id"), {"id": place})
+            people = {"owner": root, "manager": place, "instructor": place, "supervisor": root}
             return [
                 [role, *await row(house, await somebody(house, role, at), place, times)] for role, at in people.items()
             ]

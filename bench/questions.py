@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from english_questions import OFF_TOPIC, QUESTIONS
 
@@ -106,9 +107,9 @@ def docstrings() -> QuestionSet:
     return QuestionSet("Python's documentation strings", documents, questions, answers=tuple(first))
 
 
-def _documented(module: object) -> Iterator[object]:
+def _documented(module: ModuleType) -> Iterator[object]:
     """The module's own classes and functions, and their methods."""
-    package = module.__name__.partition(".")[0]  # type: ignore[attr-defined]  # a module has a name
+    package = module.__name__.partition(".")[0]
     for name, thing in vars(module).items():
         if name.startswith("_") or (getattr(thing, "__module__", None) or package).partition(".")[0] != package:
             continue

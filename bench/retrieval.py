@@ -109,9 +109,7 @@ async def silence(ground: Ground, chosen: QuestionSet, names: dict[UUID, str], e
             others = [document for document, name in names.items() if name not in question.documents]
             silent.append(await best(ground, question.text, others) < GOOD_ENOUGH)
     what = "questions on other things" if chosen.off_topic else "of them without the documents that answer"
-    print(
-        f"\nOf {len(answered)} questions, {sum(answered) / len(answered):.1%} are held to be answered; of {len(silent)}"
-    )
+    print(f"\nOf {len(answered)} questions, {sum(answered) / len(answered):.1%} are held to be answered;")
     print(f"of {len(silent)} {what}, {sum(silent) / len(silent):.1%} are held not to be.")
 
 

@@ -84,7 +84,7 @@ def main() -> None:
     times = parser.parse_args().times
     with tempfile.TemporaryDirectory() as folder:
         cold, process = up(Path(folder))
-        ends, warm = [down(process)], list[float]()
+        ends, warm, held = [down(process)], list[float](), list[tuple[str, str]]()
         for _ in range(times):
             took, process = up(Path(folder))
             warm.append(took)
