@@ -130,6 +130,79 @@ async def test_a_log_that_was_lost_is_written_again_from_the_writer_that_holds_i
     assert await house.streams.read(key, 0) == writer.events
 
 
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_valkey_loses_of_a_log_the_last_writer_makes_it_whole_again(house: House, seed: int):
+    """A flush loses all of it, an eviction a part, a crash what was written last; former writers may wake up then."""
+    dice, key = random.Random(seed), new_key()
+    stream, head = house.streams._keys(key)
+    writers = [house.streams.writer(key, 1)]
+    for _ in range(60):
+        for writer in writers[-3:]:
+            with suppress(FencedError):
+                for _ in range(dice.choice([0, 1, 5])):
+                    writer.append(b"n", data_of(writer.fence))
+        match dice.randrange(6):
+            case 0:
+                await house.valkey.delete(*dice.choice([(stream,), (head,), (stream, head)]))
+            case 1:
+                known = dice.choice([(), writers[-1].events])
+                writers.append(await house.streams.claim(key, writers[-1].fence + 1, known))
+            case 2:
+                await house.valkey.hset(head, "fence", dice.randrange(writers[-1].fence + 1))
+        await asyncio.sleep(dice.choice([0, 0, 0.015]))
+    writers[-1].append(b"end", b"{}")
+    await writers[-1].drained()
+    assert await house.streams.read(key, 0) == writers[-1].events
+    assert [event.seq for event in writers[-1].events] == [*range(1, writers[-1].last + 1)]
+
+
+async def test_a_part_of_a_log_that_was_evicted_leaves_no_gap(house: House):
+    key = new_key()
+    writer = house.streams.writer(key, 1)
+    writer.append(b"n", b"1")
+    await writer.drained()
+    await house.valkey.delete(house.streams._keys(key)[0])
+    writer.append(b"n", b"2")
+    await writer.drained()
+    assert await house.streams.read(key, 0) == writer.events
+
+
+async def test_who_goes_on_from_what_was_known_here_keeps_what_valkey_has_lost(house: House):
+    key = new_key()
+    before = house.streams.writer(key, 1)
+    for number in range(3):
+        before.append(b"n", data_of(number))
+    await before.drained()
+    await house.streams.forget(key)
+    after = await house.streams.claim(key, 2, before.events)
+    assert after.append(b"n", b"4") == 4
+    await after.drained()
+    assert await house.streams.read(key, 0) == after.events
+    assert after.events[:3] == before.events
+
+
+async def test_what_an_outage_has_heaped_up_is_written_in_parts(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("madang.kernel.streams.MOST_EVENTS", 7)
+    sizes: list[int] = []
+    real = house.streams._append
+
+    async def counted(*, keys: list[str], args: list[object]) -> object:
+        sizes.append((len(args) - 1 - len(keys) // 2 * 3) // 2)
+        return await real(keys=keys, args=args)
+
+    monkeypatch.setattr(house.streams, "_append", counted)
+    writers = [house.streams.writer(new_key(), 1) for _ in range(3)]
+    for writer in writers:
+        for number in range(25):
+            writer.append(b"n", data_of(number))
+    async with asyncio.timeout(10):
+        for writer in writers:
+            await writer.drained()
+    assert max(sizes) == 7
+    for writer in writers:
+        assert await house.streams.read(writer.key, 0) == writer.events
+
+
 async def test_whoever_joins_while_the_reader_waits_is_not_kept_waiting(house: House):
     """One connection reads for all; every newcomer must be asked for at once, not when the read before has ended."""
     quiet = spawn(collect(house.streams, new_key(), 0, is_end), "quiet")

@@ -7,13 +7,12 @@ is repeated after a lost reply changes nothing.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from madang.kernel import log
 from madang.kernel.jobs import spawn
@@ -24,22 +23,29 @@ logger = log.get_logger(__name__)
 FLUSH_GAP_SECONDS = 0.01
 WRITE_SECONDS = 5.0
 
+MOST_EVENTS = 4000
+"""In one write; after an outage the rest goes with the next ones, so that no call is too big for Valkey or too slow."""
+
 _CLAIM = """
-local head = redis.call('HMGET', KEYS[2], 'fence', 'last')
-if tonumber(ARGV[1]) < tonumber(head[1] or '0') then return -1 end
+if tonumber(ARGV[1]) < tonumber(redis.call('HGET', KEYS[2], 'fence') or '0') then return -1 end
 redis.call('HSET', KEYS[2], 'fence', ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[2])
-return tonumber(head[2] or '0')
+return redis.call('XLEN', KEYS[1])
 """
 _APPEND = """
 local at, answers = 2, {}
 for k = 1, #KEYS, 2 do
   local stream, head = KEYS[k], KEYS[k + 1]
-  local known = redis.call('HMGET', head, 'fence', 'last')
-  local fence, last = tonumber(known[1] or '0'), tonumber(known[2] or '0')
+  local fence, last = tonumber(redis.call('HGET', head, 'fence') or '0'), redis.call('XLEN', stream)
   local mine, first, count = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   at = at + 3
+  if mine > fence then
+    redis.call('DEL', stream)
+    last = 0
+    redis.call('HSET', head, 'fence', mine)
+    redis.call('EXPIRE', head, ARGV[1])
+  end
   local seq = last
   if mine < fence then
     seq = -1
@@ -50,16 +56,18 @@ for k = 1, #KEYS, 2 do
         redis.call('XADD', stream, string.format('%d-0', seq), 't', ARGV[at + 2 * i], 'd', ARGV[at + 2 * i + 1])
       end
     end
-    redis.call('HSET', head, 'fence', ARGV[at - 3], 'last', seq)
-    if last == 0 then
-      redis.call('EXPIRE', stream, ARGV[1])
-      redis.call('EXPIRE', head, ARGV[1])
-    end
+    if last == 0 then redis.call('EXPIRE', stream, ARGV[1]) end
   end
   at = at + 2 * count
   answers[#answers + 1] = seq
 end
 return answers
+"""
+"""Each log's last number, or -1 for a writer that is fenced off.
+
+The numbers are dense, so the last one is the length, also of a log that Valkey has lost or evicted. A fence below the
+writer's own means that Valkey has lost the claim: what is in the log then may be an earlier writer's, who did not know
+better, and is replaced by what this one holds.
 """
 
 
@@ -140,12 +148,17 @@ class Streams:
     def _keys(self, key: str) -> tuple[str, str]:
         return f"{self._prefix}:log:{{{key}}}", f"{self._prefix}:log:{{{key}}}:head"
 
-    async def claim(self, key: str, fence: int) -> LogWriter:
-        """Become the log's writer; its earlier writers are shut out. Raises `FencedError`, `RedisError`."""
+    async def claim(self, key: str, fence: int, known: Sequence[Event] = ()) -> LogWriter:
+        """Become the log's writer; its earlier writers are shut out. Raises `FencedError`, `RedisError`.
+
+        `known` is what the writer before this one held, if it was in this process: Valkey may have less.
+        """
         last = await self._claim(keys=self._keys(key), args=[fence, self._retention])
         if last < 0:
             raise FencedError(key)
-        events = await self.read(key, 0) if last else []
+        if len(known) >= last:
+            return LogWriter(key, fence, list(known), last, self._mark)
+        events = await self.read(key, 0)
         return LogWriter(key, fence, events, len(events), self._mark)
 
     def writer(self, key: str, fence: int) -> LogWriter:
@@ -197,7 +210,7 @@ class Streams:
                 await self._write(list(batch))
                 failures = 0
                 await asyncio.sleep(FLUSH_GAP_SECONDS)
-            except (RedisError, OSError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever the client raises: nobody else writes what waits here
                 self._dirty |= batch
                 logger.warning("log_away", writers=len(batch), error=str(error))
                 await asyncio.sleep(AWAY_SECONDS[min(failures, len(AWAY_SECONDS) - 1)])
@@ -207,9 +220,11 @@ class Streams:
         """Append for all writers with one call of one script; its reply has each log's last number."""
         keys: list[str] = []
         args: list[Any] = [self._retention]
+        room = MOST_EVENTS
         for writer in writers:
             keys += self._keys(writer.key)
-            fresh = writer.events[writer.stored :]
+            fresh = writer.events[writer.stored : writer.stored + room]
+            room -= len(fresh)
             args += (writer.fence, writer.stored + 1, len(fresh))
             for event in fresh:
                 args += (event.type, event.data)

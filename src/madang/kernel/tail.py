@@ -106,7 +106,7 @@ class Tail:
                 self._hand_out(await self._wait())
                 failures = 0
                 await asyncio.sleep(self._gap())
-            except (RedisError, OSError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever the client raises: everybody here waits for the next round
                 self._client_id = None
                 logger.warning("log_unreadable", error=str(error))
                 await asyncio.sleep(AWAY_SECONDS[min(failures, len(AWAY_SECONDS) - 1)])
