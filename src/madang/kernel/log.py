@@ -22,6 +22,11 @@ def request_id() -> str | None:
     return found if isinstance(found, str) else None
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, on one line; its type when it says nothing, as time-outs do."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 def configure(level: str, style: Literal["json", "text"], process: str) -> None:
     """Send the process's logs, its libraries' included, to standard error.
 

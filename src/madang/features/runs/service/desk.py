@@ -33,6 +33,7 @@ from madang.kernel.tail import Event
 STOP_CHANNEL = "runs:stop"
 RECEIPT_WAIT_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
+_TELL_SECONDS = 0.5
 
 
 async def start_run(tx: Tx, who: Principal, request: RunRequest) -> UUID:
@@ -97,21 +98,21 @@ def usage_of(stored: object) -> Totals | None:
 async def cancel(house: House, who: Principal, run_id: UUID) -> Run:
     """Stop the run from wherever this is called; the run as it is then.
 
-    A queued run ends here. A running one is ended by its worker, which closes the model's connection first; this
-    waits for it up to five seconds. Stopping what has ended changes nothing. Raises `RunNotFound`.
+    A run that nobody has begun ends here. Another is ended by its worker, which closes the model's connection first;
+    this waits for it up to five seconds. One that waits for its next worker, who alone may add to what its readers
+    have seen, is ended by that one. Stopping what has ended changes nothing. Raises `RunNotFound`.
     """
     async with house.db.transaction(who) as tx:
         run = await own_run(tx, who, run_id, lock=True)
-        if run.status == "queued":
+        is_unbegun = run.status == "queued" and run.attempt == 0
+        if is_unbegun:
             await _end_unbegun(tx, run)
-        elif run.status == "running":
+        elif run.status not in ENDED:
             await tx.execute(update(Run).where(Run.id == run_id).values(cancel_requested_at=func.now()))
-    if run.status == "queued":
+    if is_unbegun:
         count_ended("cancelled", None)
+    if is_unbegun or run.status in ENDED:
         return await _look(house, who, run_id)
-    with suppress(RedisError, OSError):
-        channel = f"{house.settings.key_prefix}:{STOP_CHANNEL}"
-        await house.valkey.publish(channel, str(run_id))  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
     return await _await_end(house, who, run_id)
 
 
@@ -130,12 +131,24 @@ async def _end_unbegun(tx: Tx, run: Run) -> None:
 
 
 async def _await_end(house: House, who: Principal, run_id: UUID) -> Run:
-    deadline = asyncio.get_running_loop().time() + RECEIPT_WAIT_SECONDS
+    """Tell the workers, and again until the end: whoever takes the run or listens again just now has not heard it."""
+    began = told = asyncio.get_running_loop().time()
+    await _tell_workers(house, run_id)
     while True:
         run = await _look(house, who, run_id)
-        if run.status in ENDED or asyncio.get_running_loop().time() > deadline:
+        at = asyncio.get_running_loop().time()
+        if run.status in ENDED or at > began + RECEIPT_WAIT_SECONDS:
             return run
+        if at > told + _TELL_SECONDS:
+            told = at
+            await _tell_workers(house, run_id)
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _tell_workers(house: House, run_id: UUID) -> None:
+    with suppress(RedisError, OSError):
+        channel = f"{house.settings.key_prefix}:{STOP_CHANNEL}"
+        await house.valkey.publish(channel, str(run_id))  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
 
 
 async def _look(house: House, who: Principal, run_id: UUID) -> Run:

@@ -8,7 +8,7 @@ and the end of the run in PostgreSQL, so that the first worker, should it still 
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -18,7 +18,6 @@ from uuid import UUID, uuid4
 
 from redis.exceptions import RedisError
 from sqlalchemy import Row, and_, bindparam, func, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -30,6 +29,7 @@ from madang.kernel import log
 from madang.kernel.db import Delivery
 from madang.kernel.house import House
 from madang.kernel.jobs import STRIKE, in_seconds, spawn
+from madang.kernel.tail import Event
 
 logger = log.get_logger(__name__)
 
@@ -88,9 +88,13 @@ def _retake() -> ReturningUpdate[Any]:
 
 @dataclass(slots=True, eq=False)
 class Hand:
-    """A run in this worker's hands. `end` cancels its work and remembers why."""
+    """A run in this worker's hands. `end` cancels its work and remembers why.
+
+    `written` are the events of its log as this process knows them, those of an earlier attempt here included.
+    """
 
     run: Taken
+    written: Sequence[Event] = ()
     work: "asyncio.Task[object] | None" = None
     reason: Reason | None = None
 
@@ -131,13 +135,16 @@ class Hands:
         async with self.house.db.transaction() as tx:
             mine = {"run": hand.run.id, "owner": self.owner, "attempt_before": hand.attempt}
             taken = (await tx.execute(_retake(), mine)).first()
-        return self._hold(taken)
+        return self._hold(taken, hand.written)
 
-    def _hold(self, row: Row[Any] | None) -> Hand | None:
+    def _hold(self, row: Row[Any] | None, written: Sequence[Event] = ()) -> Hand | None:
         if row is None:
             return None
         run = Taken(*cast("tuple[Any, ...]", row))
-        hand = self.runs[run.id] = Hand(run)
+        earlier = self.runs.get(run.id)
+        if earlier is not None:
+            earlier.end("lost")
+        hand = self.runs[run.id] = Hand(run, written)
         return hand
 
     def drop(self, hand: Hand) -> None:
@@ -157,17 +164,20 @@ class Hands:
 
     async def renew(self) -> None:
         """Renew every lease; end what was lost or asked to stop."""
+        held = dict(self.runs)
         async with self.house.db.transaction() as tx:
             rows = await tx.execute(
                 update(Run)
-                .where(Run.lease_owner == self.owner, Run.status == "running", Run.id.in_(list(self.runs)))
+                .where(Run.lease_owner == self.owner, Run.status == "running", Run.id.in_(list(held)))
                 .values(lease_expires_at=in_seconds(load().lease_seconds))
                 .returning(Run.id, Run.attempt, Run.cancel_requested_at)
             )
             kept = {row.id: row for row in rows}
-        for run_id, hand in list(self.runs.items()):
+        for run_id, hand in held.items():
             row = kept.get(run_id)
-            if row is not None and row.attempt == hand.attempt and row.cancel_requested_at is not None:
+            if row is None or row.attempt != hand.attempt:
+                hand.end("lost")
+            elif row.cancel_requested_at is not None:
                 hand.end("stopped")
 
     async def keep(self) -> None:
@@ -177,13 +187,13 @@ class Hands:
             if self.runs:
                 try:
                     await self.renew()
-                except (SQLAlchemyError, OSError) as error:
-                    logger.warning("leases_not_renewed", runs=len(self.runs), error=str(error).splitlines()[0])
+                except Exception as error:  # noqa: BLE001  # whatever it is, without renewals every run here is lost
+                    logger.warning("leases_not_renewed", runs=len(self.runs), error=log.first_line(error))
 
     async def listen(self) -> None:
         """End runs at once when a stop is asked for anywhere; the renewals find what is missed here."""
         while True:
-            with suppress(RedisError, OSError, TimeoutError):
+            with suppress(RedisError, OSError, ValueError):
                 async with self.house.valkey.pubsub() as channel:  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
                     await channel.subscribe(f"{self.house.settings.key_prefix}:{STOP_CHANNEL}")
                     while True:

@@ -14,7 +14,7 @@ def pack(events: list[Event]) -> bytes:
     return zlib.compress(msgspec.msgpack.encode([(event.type, event.data) for event in events]), _FAST)
 
 
-def unpack(log: bytes, after: int = 0) -> list[Event]:
-    """The events above `after`."""
+def unpack(log: bytes) -> list[Event]:
+    """All of them again."""
     pairs = msgspec.msgpack.decode(zlib.decompress(log), type=list[tuple[bytes, bytes]])
-    return [Event(seq, *pair) for seq, pair in enumerate(pairs, 1) if seq > after]
+    return [Event(seq, *pair) for seq, pair in enumerate(pairs, 1)]

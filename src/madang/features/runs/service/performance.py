@@ -9,7 +9,7 @@ import psycopg
 import psycopg_pool
 from redis.exceptions import RedisError
 from sqlalchemy import bindparam, func, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from madang.features.agents.public import Turn, forget_run, run_agent
 from madang.features.providers.public import estimate_usage, model_info
@@ -28,7 +28,7 @@ from madang.kernel.db import Delivery
 from madang.kernel.errors import Problem
 from madang.kernel.house import House
 from madang.kernel.jobs import spawn
-from madang.kernel.streams import FencedError
+from madang.kernel.streams import FencedError, LogWriter
 from madang.kernel.tail import Event
 
 logger = log.get_logger(__name__)
@@ -62,6 +62,13 @@ class Ending:
     error: dict[str, str] | None = None
 
 
+_BROKEN = {
+    "code": "agent_failed",
+    "message": "The agent could not finish this answer. Ask again, or tell the operator.",
+}
+BROKEN = Ending("failed", EventType.FAILED, _BROKEN, _BROKEN)
+
+
 async def perform(house: House, order: RunOrder, delivery: Delivery) -> None:
     """The job handler: take the run and bring it to an end, or leave it to whoever took it over."""
     hands = await house.resource(open_hands)
@@ -75,6 +82,7 @@ async def _attempt(house: House, hands: Hands, hand: Hand) -> Hand | None:
     """One attempt; the next one to make when PostgreSQL or Valkey went away under it."""
     try:
         recorder = await _open_log(house, hand)
+        hand.written = recorder.log.events
         async with tallied(house, hand.run.id) as tally:
             ending = await _answer(house, hand, recorder)
             await _end(house, hand, recorder, ending, tally)
@@ -87,7 +95,7 @@ async def _attempt(house: House, hands: Hands, hand: Hand) -> Hand | None:
             await hands.give_back(hand)
             raise
     except AWAY as error:
-        logger.warning("run_interrupted", error=str(error).splitlines()[0])
+        logger.warning("run_interrupted", error=log.first_line(error))
         return await _try_again(hands, hand)
     finally:
         hands.drop(hand)
@@ -98,18 +106,23 @@ async def _open_log(house: House, hand: Hand) -> Recorder:
     """Become the writer of the run's log, however long Valkey is away. Raises `FencedError`."""
     key = str(hand.run.id)
     tries = 0
-    while True:
+    while hand.reason != "lost":
         try:
-            first = hand.attempt == 1
-            writer = house.streams.writer(key, 1) if first else await house.streams.claim(key, hand.attempt)
+            is_new = hand.attempt == 1
+            writer = house.streams.writer(key, 1) if is_new else await _claim(house, hand)
         except (RedisError, OSError) as error:
-            logger.warning("log_not_claimed", error=str(error))
+            logger.warning("log_not_claimed", error=log.first_line(error))
             await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
             tries += 1
         else:
             recorder = Recorder(writer)
             recorder.begin(hand.attempt, hand.run.labels)
             return recorder
+    raise FencedError(key)
+
+
+async def _claim(house: House, hand: Hand) -> LogWriter:
+    return await house.streams.claim(str(hand.run.id), hand.attempt, hand.written)
 
 
 async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
@@ -118,7 +131,7 @@ async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
         return _stopped(house, hand, recorder)
     if hand.attempt > load().max_attempts:
         return _failed("attempts_exhausted", "The answer was interrupted too often. Ask again.")
-    hand.work = spawn(run_agent(house, _turn(hand.run), recorder, hand.attempt), "runs.agent")
+    hand.work = spawn(_run(house, hand, recorder), "runs.agent")
     try:
         await asyncio.shield(hand.work)
     except asyncio.CancelledError:
@@ -133,8 +146,12 @@ async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
         raise
     except Exception:  # an agent may raise anything; its person gets a clear end all the same
         logger.exception("agent_failed")
-        return _failed("agent_failed", "The agent could not finish this answer. Ask again, or tell the operator.")
+        return BROKEN
     return _finished(hand.run)
+
+
+async def _run(house: House, hand: Hand, recorder: Recorder) -> None:
+    await run_agent(house, _turn(hand.run), recorder, hand.attempt)
 
 
 def _turn(run: Taken) -> Turn:
@@ -171,9 +188,9 @@ def _stopped(house: House, hand: Hand, recorder: Recorder) -> Ending:
 
     The receipt is added when all calls have ended.
     """
-    turn = _turn(hand.run)
     said = "".join(recorder.text)
     if said and not recorder.calls:
+        turn = _turn(hand.run)
         recorder.calls.append(estimate_usage(model_info(house, turn.model), turn.messages, said))
     return Ending("cancelled", EventType.CANCELLED, {})
 
@@ -184,8 +201,14 @@ async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending, tal
     while True:
         try:
             last, totals = await _store(house, hand, recorder, ending, tally)
+        except DataError:
+            if ending is BROKEN and not recorder.citations:
+                raise
+            logger.exception("end_not_storable")  # and would not be for ever: the person gets a clear end instead
+            recorder.citations.clear()
+            ending = BROKEN
         except AWAY as error:
-            logger.warning("end_not_stored", error=str(error).splitlines()[0])
+            logger.warning("end_not_stored", error=log.first_line(error))
             await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
             tries += 1
         else:

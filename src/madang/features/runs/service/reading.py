@@ -39,29 +39,39 @@ async def events(house: House, opening: Opening, after: int) -> AsyncGenerator[l
     """Batches of events above `after` until the run's last; an empty batch is a heartbeat.
 
     Needs PostgreSQL only for a run that has ended, Valkey only for one that has not; while either is away, nothing
-    but heartbeats comes.
+    but heartbeats comes. Whoever claims to have seen more than there is hears the end again; when the run is deleted,
+    its events cease.
     """
     if opening.log is not None:
-        yield unpack(opening.log, after)
+        yield _rest(opening.log, after)
         return
     if after < 1:
         yield [Event(1, EventType.QUEUED.encode(), msgspec.json.encode(opening.labels))]
     cursor = max(after, 1)
     async with aclosing(house.streams.follow(str(opening.run_id), cursor, load().heartbeat_seconds)) as batches:
         async for batch in batches:
-            found = batch or await _ended(house, opening.run_id, cursor)
-            yield found
-            if found:
-                cursor = found[-1].seq
-                if found[-1].type in TERMINAL:
-                    return
+            rest = None if batch else await _ended(house, opening.run_id, cursor)
+            yield rest or batch
+            if rest is not None or (batch and batch[-1].type in TERMINAL):
+                return
+            cursor = batch[-1].seq if batch else cursor
 
 
-async def _ended(house: House, run_id: UUID, after: int) -> list[Event]:
-    """What the row of a run that has ended still has for a reader whom the live log left waiting."""
+async def _ended(house: House, run_id: UUID, after: int) -> list[Event] | None:
+    """What the row of a run that has ended still has for a reader whom the live log left waiting; None if it goes on.
+
+    Nothing when the run was deleted.
+    """
     try:
         async with house.db.transaction() as tx:
-            log = await tx.scalar(select(Run.log).where(Run.id == run_id))
+            run = (await tx.execute(select(Run.log).where(Run.id == run_id))).first()
     except (SQLAlchemyError, OSError):
+        return None
+    if run is None:
         return []
-    return [] if log is None else unpack(log, after)
+    return None if run.log is None else _rest(run.log, after)
+
+
+def _rest(log: bytes, after: int) -> list[Event]:
+    whole = unpack(log)
+    return whole[after:] if after <= len(whole) else whole[-1:]

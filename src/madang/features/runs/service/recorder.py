@@ -15,7 +15,10 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class Recorder:
-    """The emitter of one attempt. Every method appends one event and returns at once; raises `FencedError`."""
+    """The emitter of one attempt. Every method appends one event and returns at once; raises `FencedError`.
+
+    The character that PostgreSQL's text cannot have is left out of what is said, lest the answer could not be stored.
+    """
 
     log: LogWriter
     text: list[str] = field(default_factory=list)
@@ -46,6 +49,7 @@ class Recorder:
 
     def delta(self, text: str) -> None:
         """See `Emitter`."""
+        text = text.replace("\x00", "")
         self.text.append(text)
         self._add(EventType.DELTA, {"text": text})
 
