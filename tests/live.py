@@ -125,7 +125,7 @@ class Live:
             async with aiohttp.ClientSession() as http, http.get(f"{self.url}/health/ready") as response:
                 return response.status == 200
 
-        await eventually(answers, within=60)
+        await eventually(answers, within=180)
 
     def logs(self) -> str:
         """The end of every process's log, for a failing test."""

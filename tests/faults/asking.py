@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import psycopg
 
-from tests.faults.readers import People
+from tests.faults.readers import LONGEST_SECONDS, People
 from tests.live import Live, eventually, sign_in
 
 TOKENS = 40
@@ -41,12 +41,13 @@ async def asking(live: Live, seed: int, model: str = MODEL) -> AsyncIterator[Peo
 
 
 async def in_the_middle(people: People) -> None:
-    """Wait until several answers are being written."""
-    await eventually(lambda: _are(len(people.reading) >= 2), within=60)
+    """Wait until several answers are being written: from now on readers hear more of two of them."""
+    before = dict(people.heard)
 
+    async def hear_more() -> bool:
+        return sum(words > before.get(run_id, 0) for run_id, words in people.heard.items()) >= 2
 
-async def _are(condition: bool) -> bool:
-    return condition
+    await eventually(hear_more, within=LONGEST_SECONDS)
 
 
 def check_rows(live: Live, people: People) -> None:

@@ -19,7 +19,7 @@ STOP_SECONDS = 0.5
 LOST_WITH_A_RESET = 12
 """Words that may still be in the kernel when the connection is reset; it throws them away."""
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 async def test_an_answer_that_was_cut_off_fails_clearly_and_keeps_what_was_said(tmp_path: Path) -> None:

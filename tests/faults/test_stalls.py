@@ -23,7 +23,7 @@ STALLS = 10
 LEASE_SECONDS = float(SETTINGS["MADANG_RUN_LEASE_SECONDS"])
 OTHERS = ("api", "scheduler")
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 async def test_a_network_that_stalls_towards_valkey_delays_and_loses_nothing(tmp_path: Path) -> None:
