@@ -16,7 +16,7 @@ from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
-from tests.attacks.planting import MARK, Ground, plant, survey
+from tests.attacks.planting import GONE_MARK, MARK, Ground, plant, survey
 
 PASSWORD = "courtyard rain 7"
 
@@ -69,6 +69,7 @@ async def gather(house: House) -> Cast:
             if table != "user.accounts":
                 cast.things[table] = await plant(tx, ground, table, cast.things)
         await _members(tx, house, cast)
+        await _deleted(tx, cast)
     await house.storage.put(cast.things["user.files"]["key"], MARK.encode())
     await _tokens(house, cast)
     return cast
@@ -108,6 +109,31 @@ async def _members(tx: Tx, house: House, cast: Cast) -> None:
     beside = await plant(tx, cast.ground, "partner.scopes", cast.things, name="Beside", created_by=None)
     chosen = {"account_id": cast.accounts["sibling"], "scope_id": beside["id"], "path": beside["path"], "id": new_id()}
     await plant(tx, cast.ground, memberships, {**cast.things, "partner.scopes": beside}, **chosen)
+
+
+async def _deleted(tx: Tx, cast: Cast) -> None:
+    """What the victim deleted and could restore: a class, and an organisation that those inside were members of, too.
+
+    Who was only a member there does not see their names any more.
+    """
+    place, gone = cast.things["partner.scopes"], new_id()
+    made = text(
+        "INSERT INTO partner.scopes (id, kind, parent_id, path, name, status, deleted_at)"
+        " VALUES (:id, :kind, :parent_id, :path, :name, 'active', now())"
+    )
+    within = {"id": new_id(), "kind": "class", "parent_id": place["id"]}
+    await tx.execute(made, {**within, "path": [*place["path"], within["id"]], "name": f"{GONE_MARK} class"})
+    beside = {"id": gone, "kind": "organisation", "parent_id": None, "path": [gone], "name": f"{GONE_MARK} school"}
+    await tx.execute(made, beside)
+    joined = text(
+        "INSERT INTO partner.memberships (id, scope_id, path, account_id, role, status, source)"
+        " VALUES (:id, :scope_id, :path, :account_id, :role, 'active', 'test')"
+    )
+    members = {"owner": cast.victim.account_id, "student": cast.accounts["student"]}
+    members["manager"] = cast.accounts["manager"]
+    for role, account_id in members.items():
+        values = {"id": new_id(), "scope_id": gone, "path": [gone], "account_id": account_id, "role": role}
+        await tx.execute(joined, values)
 
 
 async def _tokens(house: House, cast: Cast) -> None:

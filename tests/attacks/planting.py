@@ -25,6 +25,8 @@ MARK = f"mark{secrets.token_hex(6)}"
 """Is in everything that is the victim's alone: whoever else is told it was told too much."""
 SCOPE_MARK = f"place{secrets.token_hex(6)}"
 """Is in the names of the victim's organisation, which its members may know."""
+GONE_MARK = f"gone{secrets.token_hex(6)}"
+"""Is in the names of what the victim deleted, which only those still see who managed it."""
 
 OTHERS_TABLES = {
     "supervisor.alembic_version": "the history of the database",

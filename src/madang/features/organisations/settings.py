@@ -27,6 +27,12 @@ class OrganisationSettings(BaseSettings):
         le=100_000,
         description="Wrong invite codes from one address before it waits, in the window of failed sign-ins.",
     )
+    scim_requests_per_minute: int = Field(
+        default=1_500,
+        ge=0,
+        le=1_000_000,
+        description="Requests of one SCIM token; 0 for no limit. Large directories send up to 25 a second.",
+    )
 
 
 @cache

@@ -332,11 +332,13 @@ def _policy(table: str, name: str, command: str, *, using: str = "", check: str 
 
 
 SEEN, AUDITED = _within("student", living=False), _within("manager", living=False, path="scope_path")
+SEEN_OR_GONE = f"({SEEN} AND (deleted_at IS NULL OR {_within('manager', living=False)}))"
+"""What was deleted is gone for all but those who managed it."""
 ADDED = f"(parent_id IS NOT NULL AND {_within('manager')})"
 MET = f"({OWN} OR {_within('instructor', living=False)})"
 AS_ONESELF = f"current_setting('madang.account', true) = '{HOUSE}' OR actor_id = supervisor.scope_account()"
 POLICIES = (
-    _policy("partner.scopes", "scopes_read", "SELECT", using=SEEN),
+    _policy("partner.scopes", "scopes_read", "SELECT", using=SEEN_OR_GONE),
     _policy("partner.scopes", "scopes_add", "INSERT", check=ADDED),
     _policy(
         "partner.scopes", "scopes_change", "UPDATE", using=MANAGED_OR_RESTORED, check=_within("manager", living=False)

@@ -13,7 +13,7 @@ from madang.features.organisations.contracts import Role, ScimGroup, ScimToken
 from madang.features.organisations.routes.shared import Name
 from madang.features.organisations.service.scim import roles, tokens
 from madang.kernel.errors import Problem
-from madang.kernel.http import NUMBER, HouseDep, ReadTx, Strict, Who, WriteTx
+from madang.kernel.http import ADDED, NUMBER, HouseDep, ReadTx, Strict, Who, WriteTx
 from madang.kernel.problems import problems
 
 SCIM = "application/scim+json"
@@ -98,6 +98,7 @@ async def scim(house: HouseDep, request: Request, scope_id: UUID, path: str) -> 
     try:
         async with house.db.transaction() as tx:
             caller = await tokens.authenticate(tx, scope_id, token if scheme.lower() == "bearer" else "")
+            request.scope[ADDED] = await tokens.limit(house, caller)
             base = _base(house, request, scope_id)
             asked = protocol.Request(request.method, path, base, dict(request.query_params), body)
             reply = await protocol.handle(tx, caller.organisation, asked)
@@ -129,7 +130,7 @@ def _problem(problem: Problem) -> Response:
         "status": str(problem.status),
         "detail": problem.detail,
     }
-    headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else problem.headers
     return Response(msgspec.json.encode(said), problem.status, headers, SCIM)
 
 

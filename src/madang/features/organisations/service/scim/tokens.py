@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
 
+from madang.features.organisations import settings
 from madang.features.organisations.access import permit
 from madang.features.organisations.contracts import ScimToken, Scope
 from madang.features.organisations.tables import ScimTokenRow, ScopeRow
@@ -16,6 +17,8 @@ from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Invalid, NotFound, Unauthorized
+from madang.kernel.house import House
+from madang.kernel.rates import count_request
 
 PREFIX = "ms_"
 MOST_TOKENS = 20
@@ -98,6 +101,12 @@ async def authenticate(tx: Tx, scope_id: UUID, token: str) -> Caller:
     if row.last_used_at is None or now() - row.last_used_at > NOTED:
         await tx.execute(update(ScimTokenRow).where(ScimTokenRow.id == row.id).values(last_used_at=now()))
     return Caller(organisation, row.id)
+
+
+async def limit(house: House, caller: Caller) -> list[tuple[bytes, bytes]]:
+    """Count a request of a token; the headers that say what is left. Raises `TooMany` (rate_limited)."""
+    most = settings.load().scim_requests_per_minute
+    return await count_request(house, [("scim", f"scim:{caller.token_id.hex}", most)]) if most else []
 
 
 def _hash(token: str) -> bytes:
