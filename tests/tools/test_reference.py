@@ -33,19 +33,6 @@ def test_both_readmes_name_the_same_settings() -> None:
     assert english == korean
 
 
-@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT) for path in ROOT.glob("docs/**/*.md")), ids=str)
-def test_links_lead_somewhere(page: Path) -> None:
-    text = (ROOT / page).read_text()
-    targets = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert [target for target in targets if target and not (ROOT / page).parent.joinpath(target).exists()] == []
-
-
-@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
-def test_links_of_the_readme_lead_somewhere(name: str) -> None:
-    targets = [link for link in re.findall(r"\]\(([^)]+)\)", (ROOT / name).read_text()) if "://" not in link]
-    assert [target for target in targets if not (ROOT / target).exists()] == []
-
-
 def test_an_undocumented_setting_would_be_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page follows the code: a setting that appears makes it stale."""
     before = reference.settings()
