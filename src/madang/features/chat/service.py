@@ -49,12 +49,16 @@ async def create_session(tx: Tx, who: Principal, title: str | None, scope_id: UU
 
 async def delete_session(house: House, who: Principal, session_id: UUID) -> None:
     """Delete the session with all its messages, after stopping its answer. Raises `SessionNotFound`."""
-    async with house.db.transaction(who) as tx:
-        session = await own_session(tx, who, session_id)
-    if session.active_run_id is not None:
-        await cancel(house, who, session.active_run_id)
-    async with house.db.transaction(who) as tx:
-        await tx.execute(delete(ChatSession).where(ChatSession.id == session_id))
+    stopped: UUID | None = None
+    while True:
+        async with house.db.transaction(who) as tx:
+            session = await own_session(tx, who, session_id, lock=True)
+            run_id = session.active_run_id
+            if run_id is None or run_id == stopped or not await is_active(tx, run_id):
+                await tx.execute(delete(ChatSession).where(ChatSession.id == session_id))
+                return
+        await cancel(house, who, run_id)  # without the lock: another question may come meanwhile, and is stopped too
+        stopped = run_id
 
 
 async def forget_account(tx: Tx, account_id: UUID) -> None:
@@ -91,10 +95,10 @@ async def ask(
     (`document_not_found`), what `access.payer_of` raises, and TooMany (`budget_exhausted`, `rate_limited`).
     """
     await _check(house, tx, who, question)
-    if key is not None and (earlier := await _asked_before(tx, who, question, key)) is not None:
+    if key is not None and (earlier := await _asked_before(tx, who, session_id, question, key)) is not None:
         return earlier
     session = None if session_id is None else await own_session(tx, who, session_id, lock=True)
-    await _refuse_busy(tx, session)
+    await _free(tx, session)
     payer = await _afford(house, tx, who, session, question)
     history = [] if session is None else await history_of(tx, session.id, before=None, limit=load().history_messages)
     asked = ChatMessage(
@@ -115,7 +119,7 @@ async def ask(
 async def ask_again(house: House, tx: Tx, who: Principal, session_id: UUID, message_id: UUID) -> Accepted:
     """Order another answer to a question; the earlier one is replaced. Raises as `ask`, and `MessageNotFound`."""
     session = await own_session(tx, who, session_id, lock=True)
-    await _refuse_busy(tx, session)
+    await _free(tx, session)
     asked = await own_question(tx, who, session_id, message_id)
     question = msgspec.convert({"text": asked.text, **(asked.request or {})}, Question)
     await _check(house, tx, who, question)
@@ -164,14 +168,17 @@ def _choices(question: Question) -> dict[str, object]:
     }
 
 
-async def _asked_before(tx: Tx, who: Principal, question: Question, key: str) -> Accepted | None:
+async def _asked_before(
+    tx: Tx, who: Principal, session_id: UUID | None, question: Question, key: str
+) -> Accepted | None:
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{who.account_id}:{key}", 0))))
     asked = await tx.scalar(
         select(ChatMessage).where(ChatMessage.account_id == who.account_id, ChatMessage.idempotency_key == key)
     )
     if asked is None:
         return None
-    if asked.text != question.text or asked.request != _choices(question):
+    is_elsewhere = session_id is not None and asked.session_id != session_id
+    if is_elsewhere or asked.text != question.text or asked.request != _choices(question):
         raise KeyReused
     answer = await tx.scalar(select(ChatMessage).where(ChatMessage.reply_to == asked.id).order_by(ChatMessage.id))
     if answer is None or answer.run_id is None:
@@ -179,10 +186,22 @@ async def _asked_before(tx: Tx, who: Principal, question: Question, key: str) ->
     return Accepted(asked.session_id, asked.id, answer.id, answer.run_id)
 
 
-async def _refuse_busy(tx: Tx, session: ChatSession | None) -> None:
-    run_id = session.active_run_id if session else None
-    if run_id is not None and await is_active(tx, run_id):
+async def _free(tx: Tx, session: ChatSession | None) -> None:
+    """Have the session ready for a question. Raises `SessionBusy`.
+
+    Its last answer may have ended a moment ago and not be stored as a message yet: the next question has to know it.
+    """
+    if session is None or session.active_run_id is None:
+        return
+    run_id = session.active_run_id
+    if await is_active(tx, run_id):
         raise SessionBusy(run_id)
+    result = (await results(tx, [run_id])).get(run_id)
+    answer_id = await tx.scalar(
+        select(ChatMessage.id).where(ChatMessage.session_id == session.id, ChatMessage.run_id == run_id)
+    )
+    if result is not None and answer_id is not None:
+        await _fill(tx, answer_id, result)
 
 
 async def _order(
@@ -284,8 +303,12 @@ async def take_answer(tx: Tx, ended: RunEnded) -> None:
         return
     # The session before its messages, as everywhere: a retry that comes just now would otherwise lock them crosswise.
     await tx.execute(_FREE, {"session": UUID(session_id), "run": ended.run_id})
+    await _fill(tx, UUID(answer_id), result)
+
+
+async def _fill(tx: Tx, answer_id: UUID, result: RunResult) -> None:
     filled = {f"new_{name}": value for name, value in answer_of(result).items()}
-    await tx.execute(_FILL, {"answer": UUID(answer_id), "run": ended.run_id, **filled})
+    await tx.execute(_FILL, {"answer": answer_id, "run": result.run_id, **filled})
 
 
 def answer_of(result: RunResult) -> dict[str, object]:
