@@ -1,13 +1,14 @@
 """People to attack and to be attacked by."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from madang.features.accounts import settings
@@ -15,16 +16,18 @@ from madang.features.accounts.contracts import Device
 from madang.features.accounts.module import Accounts
 from madang.features.accounts.service import registration, signing_in
 from madang.features.accounts.service.factors import totp
-from madang.kernel.house import House
+from madang.kernel.house import House, open_house
 from madang.kernel.http import build_app
+from madang.kernel.settings import Settings
+from tests.features.accounts.posting import forget_letters
+from tests.mailbox import Mailbox, serving
 
 if TYPE_CHECKING:
     from tests.features.accounts.guarding import Clock, Protected
-
-if TYPE_CHECKING:
     from tests.features.accounts.provider import Provider
 
 PASSWORD = "courtyard rain 7"
+SITE = "https://madang.example"
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,32 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, password_hash_memory_kib=256, registration="invite")
 
 
-@pytest.fixture
-async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
+def visitor(house: House, base_url: str = "http://madang.test") -> httpx.AsyncClient:
     """A client of an api that runs in this process; each has an address of its own, so that none slows another."""
     address = f"test-{secrets.token_hex(4)}"
     transport = httpx.ASGITransport(build_app(house, [Accounts()]), client=(address, 1), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://madang.test") as client:
+    return httpx.AsyncClient(transport=transport, base_url=base_url)
+
+
+@pytest.fixture
+async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    async with visitor(house) as client:
         yield client
+
+
+@pytest.fixture
+def box() -> Iterator[Mailbox]:
+    with serving(Mailbox()) as box:
+        yield box
+
+
+@pytest.fixture
+async def writing(house: House, house_settings: Settings, box: Mailbox) -> AsyncIterator[House]:
+    """A house that sends mail; no letter of another test waits in it."""
+    await forget_letters(house)
+    changed = {"smtp_url": SecretStr(box.url), "public_url": SITE}
+    async with open_house(house_settings.model_copy(update=changed), [Accounts()], "test", lambda _: None) as open_one:
+        yield open_one
 
 
 @pytest.fixture
@@ -70,7 +92,6 @@ async def empty(house: House) -> None:
     """A house that nobody has an account in."""
     async with house.db.transaction() as tx:
         await tx.execute(text("DELETE FROM partner.scopes"))  # an organisation keeps its owner as long as it stands
-        await tx.execute(text("DELETE FROM partner.scopes"))  # which keep their owners
         await tx.execute(text('DELETE FROM "user".accounts'))
 
 

@@ -3,49 +3,26 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
-import msgspec
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
-from madang.features.accounts.contracts import WRITE, LetterWanted
-from madang.features.accounts.module import Accounts
 from madang.features.accounts.service import links, new_address, recovery
 from madang.kernel import clock
-from madang.kernel.house import House, open_house
-from madang.kernel.http import build_app
-from madang.kernel.settings import Settings
-from tests.features.accounts.conftest import PASSWORD, Join, Person, bearer
-from tests.mailbox import Mailbox, serving, token, words
+from madang.kernel.house import House
+from tests.features.accounts.conftest import PASSWORD, Join, Person, bearer, visitor
+from tests.features.accounts.posting import deliver
+from tests.mailbox import Mailbox, token, words
 
 ADDRESS = "/api/v1/users/me/email"
 AUTH = "/api/v1/auth"
 
 
 @pytest.fixture
-def box() -> Iterator[Mailbox]:
-    with serving(Mailbox()) as box:
-        yield box
-
-
-@pytest.fixture
-async def writing(house: House, house_settings: Settings, box: Mailbox) -> AsyncIterator[House]:
-    """A house that sends mail; no letter of another test waits in it."""
-    async with house.db.transaction() as tx:
-        await tx.execute(text("DELETE FROM supervisor.outbox WHERE name = :name"), {"name": WRITE.name})
-    changed = {"smtp_url": SecretStr(box.url), "public_url": "https://madang.example"}
-    async with open_house(house_settings.model_copy(update=changed), [Accounts()], "test", lambda _: None) as open_one:
-        yield open_one
-
-
-@pytest.fixture
 async def mailing(writing: House) -> AsyncIterator[httpx.AsyncClient]:
-    app = build_app(writing, [Accounts()])
-    transport = httpx.ASGITransport(app, client=(f"t-{secrets.token_hex(4)}", 1), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://madang.test") as client:
+    async with visitor(writing) as client:
         yield client
 
 
@@ -56,16 +33,6 @@ def fresh() -> str:
 async def ask(client: httpx.AsyncClient, person: Person, email: str, password: str | None = PASSWORD) -> httpx.Response:
     body = {"email": email, "language": "ko", **({"password": password} if password else {})}
     return await client.put(ADDRESS, json=body, headers=bearer(person.access_token))
-
-
-async def deliver(house: House) -> int:
-    """Do what a worker does with the letters that are wanted; how many there were."""
-    async with house.db.transaction() as tx:
-        taken = text("DELETE FROM supervisor.outbox WHERE name = :name RETURNING payload")
-        found = (await tx.scalars(taken, {"name": WRITE.name})).all()
-    for payload in found:
-        await recovery.write(house, msgspec.convert(payload, LetterWanted))
-    return len(found)
 
 
 async def log_in(client: httpx.AsyncClient, email: str) -> str:

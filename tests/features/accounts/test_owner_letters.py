@@ -1,62 +1,34 @@
 """What changes how somebody signs in is told to them by a letter, through a real mail server."""
 
-import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
-from madang.features.accounts.contracts import WRITE, LetterWanted
-from madang.features.accounts.module import Accounts
-from madang.features.accounts.service import letters, recovery, registration
+from madang.features.accounts.contracts import WRITE
+from madang.features.accounts.service import letters, registration
 from madang.features.accounts.service.factors import second_step
-from madang.kernel.house import House, open_house
-from madang.kernel.http import build_app
-from madang.kernel.settings import Settings
+from madang.kernel.house import House
 from tests.features.accounts.authenticator import Device
-from tests.features.accounts.conftest import PASSWORD, Join, bearer
+from tests.features.accounts.conftest import PASSWORD, SITE, Join, bearer, visitor
 from tests.features.accounts.guarding import ME, Clock, post, protect
+from tests.features.accounts.posting import deliver, forget_letters
 from tests.features.accounts.test_passkeys import PASSKEYS, add, creation
-from tests.mailbox import Mailbox, serving, words
-
-SITE = "https://madang.example"
-
-
-@pytest.fixture
-def box() -> Iterator[Mailbox]:
-    with serving(Mailbox()) as box:
-        yield box
-
-
-@pytest.fixture
-async def writing(house: House, house_settings: Settings, box: Mailbox) -> AsyncIterator[House]:
-    """A house that sends mail, where no letter of another test waits."""
-    async with house.db.transaction() as tx:
-        await tx.execute(text("DELETE FROM supervisor.outbox WHERE name = :name"), {"name": WRITE.name})
-    changed = {"smtp_url": SecretStr(box.url), "public_url": SITE}
-    async with open_house(house_settings.model_copy(update=changed), [Accounts()], "test", lambda _: None) as open_one:
-        yield open_one
+from tests.mailbox import Mailbox, words
 
 
 @pytest.fixture
 async def api(writing: House) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(build_app(writing, [Accounts()]), client=(f"t-{secrets.token_hex(4)}", 1))
-    async with httpx.AsyncClient(transport=transport, base_url=SITE) as client:
+    async with visitor(writing, SITE) as client:
         yield client
 
 
 async def delivered(house: House, box: Mailbox) -> list[Any]:
-    """The letters that are wanted, written as a worker does."""
+    """The letters that are wanted, as they arrive."""
     before = len(box.mails)
-    async with house.db.transaction() as tx:
-        taken = text("DELETE FROM supervisor.outbox WHERE name = :name RETURNING payload")
-        found = (await tx.scalars(taken, {"name": WRITE.name})).all()
-    for payload in found:
-        await recovery.write(house, msgspec.convert(payload, LetterWanted))
+    await deliver(house)
     return box.mails[before:]
 
 
@@ -121,10 +93,8 @@ async def test_what_did_not_happen_is_not_told(
 
 
 async def test_without_mail_no_letter_waits(house: House, join: Join, clock: Clock) -> None:
-    transport = httpx.ASGITransport(build_app(house, [Accounts()]), client=(f"t-{secrets.token_hex(4)}", 1))
-    async with house.db.transaction() as tx:
-        await tx.execute(text("DELETE FROM supervisor.outbox WHERE name = :name"), {"name": WRITE.name})
-    async with httpx.AsyncClient(transport=transport, base_url="http://madang.test") as client:
+    await forget_letters(house)
+    async with visitor(house) as client:
         await protect(client, await join(), clock)
     async with house.db.transaction() as tx:
         waiting = text("SELECT count(*) FROM supervisor.outbox WHERE name = :name")

@@ -1,49 +1,31 @@
 """Proving an address and coming back by mail, through a real mail server, with the attacks on both."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import httpx
-import msgspec
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
-from madang.features.accounts.contracts import WRITE, LetterWanted
 from madang.features.accounts.module import Accounts
 from madang.features.accounts.service import invites, links, recovery
 from madang.kernel import clock
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import build_app
-from madang.kernel.settings import Settings
-from tests.features.accounts.conftest import PASSWORD, bearer, only
-from tests.mailbox import Mailbox, serving, token, words
+from tests.features.accounts.conftest import PASSWORD, bearer, only, visitor
+from tests.features.accounts.posting import deliver, forget_letters
+from tests.mailbox import token, words
 
 AUTH = "/api/v1/auth"
 OTHER = "another courtyard 8"
 
 
 @pytest.fixture
-def box() -> Iterator[Mailbox]:
-    with serving(Mailbox()) as box:
-        yield box
-
-
-@pytest.fixture
-async def writing(house: House, house_settings: Settings, box: Mailbox, monkeypatch) -> AsyncIterator[House]:
-    """A house that sends mail and lets anybody register who proves their address."""
+async def api(writing: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+    """Anybody registers here who proves their address; no link may lead to the host that a request names."""
     only(monkeypatch, registration="open", password_hash_memory_kib=256)
-    changed = {"smtp_url": SecretStr(box.url), "public_url": "https://madang.example"}
-    async with open_house(house_settings.model_copy(update=changed), [Accounts()], "test", lambda _: None) as open_one:
-        yield open_one
-
-
-@pytest.fixture
-async def api(writing: House) -> AsyncIterator[httpx.AsyncClient]:
-    app = build_app(writing, [Accounts()])
-    transport = httpx.ASGITransport(app, client=(f"t-{secrets.token_hex(4)}", 1), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://evil.example") as client:
+    async with visitor(writing, "http://evil.example") as client:
         yield client
 
 
@@ -51,21 +33,10 @@ async def api(writing: House) -> AsyncIterator[httpx.AsyncClient]:
 async def founded(house: House, join) -> None:
     """Somebody is there already, so that whoever comes next is no supervisor; and no letter of another test waits."""
     await join()
-    async with house.db.transaction() as tx:
-        await tx.execute(text("DELETE FROM supervisor.outbox WHERE name = :name"), {"name": WRITE.name})
+    await forget_letters(house)
 
 
 pytestmark = pytest.mark.usefixtures("founded")
-
-
-async def deliver(house: House) -> int:
-    """Do what a worker does with the letters that are wanted; how many there were."""
-    async with house.db.transaction() as tx:
-        taken = text("DELETE FROM supervisor.outbox WHERE name = :name RETURNING payload")
-        found = (await tx.scalars(taken, {"name": WRITE.name})).all()
-    for payload in found:
-        await recovery.write(house, msgspec.convert(payload, LetterWanted))
-    return len(found)
 
 
 async def register(api: httpx.AsyncClient, email: str | None = None) -> str:
