@@ -246,6 +246,24 @@ async def test_two_schedulers_at_once_send_each_row_once(house_settings: Setting
         assert len({delivery.id for delivery in shop.delivered}) == 40
 
 
+async def test_what_no_handler_can_be_given_fails_like_any_other_and_holds_nobody_up(house_settings: Settings):
+    kitchen = Kitchen()
+    async with open_workshop(house_settings, [kitchen.job(max_attempts=2)]) as shop:
+        shop.lost = True
+        await order(shop)
+        await shop.sql("""UPDATE supervisor.outbox SET payload = '{"cups": "many"}'""")
+        await order(shop, cups=2)
+        shop.lost = False
+        assert await shop.swept() == 2
+        assert kitchen.done == [Brew(2)]
+        assert await shop.swept() == 1
+        (row,) = await shop.outbox()
+        assert (row["attempts"], row["dead_at"] is None) == (2, False)
+        assert "cups" in str(row["last_error"])
+        assert await shop.swept() == 0
+        assert kitchen.dead == []
+
+
 async def test_an_unknown_job_stays_until_somebody_knows_it(house_settings: Settings):
     async with open_workshop(house_settings) as shop:
         await order(shop)

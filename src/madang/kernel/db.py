@@ -109,6 +109,14 @@ class Outbox(Row):
 OUTBOX = cast("Table", Outbox.__table__)
 
 
+KEEPALIVES = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""Of libpq: a connection to a host that is gone fails after half a minute, not after the system's two hours."""
+
 POST = insert(OUTBOX).values(
     due_at=func.coalesce(
         bindparam("due_at", type_=DateTime(timezone=True)),
@@ -227,6 +235,7 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
             "options": f"-c role={APP_ROLE} -c timezone=UTC",
             "application_name": f"madang-{process}",
             "connect_timeout": 5,
+            **KEEPALIVES,
         },
         isolation_level="AUTOCOMMIT",
         pool_size=settings.database_pool,

@@ -134,13 +134,23 @@ class Deliverer:
         if job is None:
             logger.error("job_unknown", job=delivery.name)
             return
-        payload = msgspec.convert(delivery.payload, job.kind.payload)
+        try:
+            payload = msgspec.convert(delivery.payload, job.kind.payload)
+        except msgspec.ValidationError as error:
+            await self._unreadable(job, delivery, error)
+            return
         if job.self_leased:
             async with self._runs:
                 await job.handler(self.house, payload, delivery)
             return
         async with self._places:
             await self._attempt(job, payload, delivery)
+
+    async def _unreadable(self, job: Job, delivery: Delivery, error: Exception) -> None:
+        """Count what no handler can be given as a failure: another version may read it, else the operator will."""
+        attempt = await claim(self.house, delivery, job.lease)
+        if attempt is not None:
+            await self._failed(job, None, delivery, attempt, error)
 
     async def _attempt(self, job: Job, payload: object, delivery: Delivery) -> None:
         attempt = await claim(self.house, delivery, job.lease)
@@ -181,7 +191,7 @@ class Deliverer:
                 .returning(OUTBOX.c.id)
             )
             mine = recorded.first() is not None
-        if mine and dead and job.on_dead is not None:
+        if mine and dead and payload is not None and job.on_dead is not None:
             await job.on_dead(self.house, payload, str(error))
 
 

@@ -32,7 +32,7 @@ from sqlalchemy import make_url
 
 from madang.features.agents import settings as agent_settings
 from madang.kernel import log
-from madang.kernel.db import APP_ROLE
+from madang.kernel.db import APP_ROLE, KEEPALIVES
 
 if TYPE_CHECKING:
     import asyncio
@@ -249,6 +249,7 @@ async def open_saver(house: "House") -> AsyncGenerator[RunSaver]:
             "options": f"-c role={APP_ROLE} -c search_path={SCHEMA}",
             "application_name": "madang-checkpoints",
             "connect_timeout": 5,
+            **KEEPALIVES,
         },
         min_size=0,
         max_size=agent_settings.load().checkpoint_connections,
