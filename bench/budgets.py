@@ -45,9 +45,9 @@ FILL = (
     CALLS,
     """
     INSERT INTO partner.usage_days
-    SELECT (created_at AT TIME ZONE %(zone)s)::date, account_id, scope_path, agent, kind, model, count(*),
+    SELECT (created_at AT TIME ZONE %(zone)s)::date, %(zone)s, account_id, scope_path, agent, kind, model, count(*),
         sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(cost), sum(latency_ms)
-    FROM partner.usage GROUP BY 1, 2, 3, 4, 5, 6
+    FROM partner.usage GROUP BY 1, 3, 4, 5, 6, 7
     """,
 )
 

@@ -13,6 +13,9 @@ status=N            this HTTP status, with retry_after=N seconds   times=N    on
 usage=0 done=0 finish=0   leave out the usage, [DONE], or the finish reason
 reasoning=N         think N words aloud first                   tool=NAME     call this tool, arguments in three pieces
 split=N             send the bytes in pieces of N, so that lines and characters are cut anywhere
+raw=T               these bytes (as Latin-1) instead of a stream, and the end     gzip=N      N such bytes, in gzip
+ping_after=N        nothing but comments after N words          flood_after=N   words without an end, at once
+counts=JSON         this usage, whatever it is                  zeros=1         for embeddings: vectors of nothing but 0
 dimension=N         for embeddings; drop=N leaves out N vectors; base64=1 answers in base64 if asked
 """
 
@@ -22,6 +25,7 @@ import json
 import struct
 import sys
 import time
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -109,6 +113,8 @@ class Standin:
         self.peak = max(self.peak, self.live)
         try:
             await asyncio.sleep(int(script.get("headers_ms", "0")) / 1000)
+            if "raw" in script:
+                return web.Response(text=script["raw"], content_type="application/json")
             return self._refusal(name, script) or self._vectors(name, body, script)
         finally:
             self.live -= 1
@@ -117,12 +123,15 @@ class Standin:
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
         dimension = int(script.get("dimension", "384"))
         vectors = [[len(text) / 100 + number / 1000 for number in range(dimension)] for text in texts]
+        if "zeros" in script:
+            vectors = [[0.0] * dimension for _ in texts]
         vectors = vectors[int(script.get("drop", "0")) :]
         written: list[Any] = list(vectors)
         if body.get("encoding_format") == "base64" and script.get("base64", "1") == "1":
             written = [base64.b64encode(struct.pack(f"<{dimension}f", *vector)).decode() for vector in vectors]
         data = [{"object": "embedding", "index": index, "embedding": one} for index, one in enumerate(written)]
-        return web.json_response({"object": "list", "model": name, "data": data[::-1]})
+        usage = json.loads(script["counts"]) if "counts" in script else None
+        return web.json_response({"object": "list", "model": name, "data": data[::-1], "usage": usage})
 
 
 class _Answer:
@@ -141,9 +150,14 @@ class _Answer:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         self.request = request
         self.response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        if "gzip" in self.script:
+            return await self._bomb(int(self.script["gzip"]))
         await self.response.prepare(request)
         if "nonsense" in self.script:
             return await self._nonsense()
+        if "raw" in self.script:
+            await self._send(self.script["raw"].encode("latin-1"))
+            return self.response
         await self._event({"role": "assistant", "content": ""})
         await asyncio.sleep(int(self.script.get("first_ms", "0")) / 1000)
         for number in range(int(self.script.get("reasoning", "0"))):
@@ -163,6 +177,8 @@ class _Answer:
                 return False
             if self._is(number, "close_after"):
                 return False
+            if self._is(number, "ping_after") or self._is(number, "flood_after"):
+                await self._go_on()
             if self._is(number, "error_after"):
                 await self._write({"error": {"message": "the engine fell over", "code": "server_error"}})
                 return False
@@ -170,6 +186,22 @@ class _Answer:
                 await asyncio.sleep(wait)
             await self._event({"content": word})
         return True
+
+    async def _go_on(self) -> None:
+        while "flood_after" in self.script:
+            await self._event({"content": "x" * 65_536})
+        while True:
+            await self.response.write(b": still here\n\n")
+            await asyncio.sleep(0.02)
+
+    async def _bomb(self, size: int) -> web.StreamResponse:
+        self.response.headers["Content-Encoding"] = "gzip"
+        await self.response.prepare(self.request)
+        packer = zlib.compressobj(1, wbits=31)
+        for _ in range(0, size, 1 << 20):
+            await self.response.write(packer.compress(b"x" * (1 << 20)))
+        await self.response.write(packer.flush())
+        return self.response
 
     def _is(self, number: int, key: str) -> bool:
         return key in self.script and number == int(self.script[key])
@@ -183,8 +215,9 @@ class _Answer:
         if self.script.get("finish") != "0":
             await self._event({}, "tool_calls" if "tool" in self.script else "stop")
         if self.script.get("usage") != "0":
-            usage = {"prompt_tokens": self.input_tokens, "completion_tokens": len(self.words)}
-            await self._write({"id": self.id, "choices": [], "usage": usage})
+            counted = {"prompt_tokens": self.input_tokens, "completion_tokens": len(self.words)}
+            usage = self.script.get("counts") or json.dumps(counted)
+            await self._send(f'data: {{"id": "{self.id}", "choices": [], "usage": {usage}}}\n\n'.encode())
         if self.script.get("done") != "0":
             await self._send(b"data: [DONE]\n\n")
 

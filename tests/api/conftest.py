@@ -100,6 +100,16 @@ async def _serve(live: Live) -> None:
             beat = spawn(_beat(house), "beat")
             await live.server.serve([listening])
             beat.cancel()
+            await _let_go()
+
+
+async def _let_go() -> None:
+    """End what is still being delivered, as a worker does: nothing may hold a connection when the house closes."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others)
 
 
 async def _beat(house: House) -> None:

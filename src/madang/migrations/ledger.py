@@ -134,12 +134,12 @@ BEGIN
             DO UPDATE SET spent = w.spent + excluded.spent, reserved = w.reserved + excluded.reserved
         RETURNING w.*
     ) SELECT coalesce(array_agg(ROW(touched.*)::partner.budget_windows), '{{}}') INTO moved FROM touched;
-    INSERT INTO partner.usage_days AS d (day, account_id, scope_path, agent, kind, model, calls, input_tokens,
-        cached_tokens, output_tokens, cost, latency_ms)
-    SELECT (u.created_at AT TIME ZONE zone)::date, u.account_id, u.scope_path, u.agent, u.kind, u.model, count(*),
+    INSERT INTO partner.usage_days AS d (day, time_zone, account_id, scope_path, agent, kind, model, calls,
+        input_tokens, cached_tokens, output_tokens, cost, latency_ms)
+    SELECT (u.created_at AT TIME ZONE zone)::date, zone, u.account_id, u.scope_path, u.agent, u.kind, u.model, count(*),
         sum(u.input_tokens), sum(u.cached_tokens), sum(u.output_tokens), sum(u.cost), sum(u.latency_ms)
-    FROM unnest(booked) u GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
-    ON CONFLICT (day, account_id, scope_path, agent, kind, model) DO UPDATE SET
+    FROM unnest(booked) u GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
+    ON CONFLICT (day, account_id, scope_path, agent, kind, model, time_zone) DO UPDATE SET
         calls = d.calls + excluded.calls, input_tokens = d.input_tokens + excluded.input_tokens,
         cached_tokens = d.cached_tokens + excluded.cached_tokens, cost = d.cost + excluded.cost,
         output_tokens = d.output_tokens + excluded.output_tokens, latency_ms = d.latency_ms + excluded.latency_ms;

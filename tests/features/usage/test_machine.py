@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from madang.kernel.settings import Settings
 from tests.features.usage.conftest import Ledger, call
 
 TOKENS = st.integers(1, 60)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Purse:
     limit: int
     spent: int = 0
     held: dict[UUID, int] = field(default_factory=dict[UUID, int])
+    subject: tuple[Any, ...] = ()
+    since: datetime = LONG_AGO
 
     def weigh(self, input_tokens: int, output_tokens: int) -> int:
         """What tokens mean in this budget's unit."""
@@ -80,7 +84,12 @@ class LedgerMachine(RuleBasedStateMachine):
         subjects: list[tuple[Any, ...]] = [("account", self.account, 400_000, "money", ())]
         subjects += [("scope", school, 350, "tokens", (school,)), ("scope", school, 900_000, "money", (school,))]
         self.purses = [
-            Purse(self.do(self.ledger.budget(kind, subject, limit, unit=unit, path=path)), unit, limit)
+            Purse(
+                self.do(self.ledger.budget(kind, subject, limit, unit=unit, path=path)),
+                unit,
+                limit,
+                subject=(kind, subject, path),
+            )
             for kind, subject, limit, unit, path in subjects
         ]
 
@@ -123,9 +132,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.do(books.book(self.house, [booking]))
         self.booked.append(booking)
         for purse in self.purses:
-            purse.spent += purse.weigh(input_tokens, output_tokens)
-            if one is not None:
-                del purse.held[one.id]
+            if one is None or purse.held.pop(one.id, None) is not None:
+                purse.spent += purse.weigh(input_tokens, output_tokens)
 
     @rule(one=consumes(reservations), late=st.booleans())
     def die(self, one: Held, late: bool) -> None:
@@ -139,7 +147,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
         self.do(run_out())
         for purse in self.purses:
-            purse.spent += purse.held.pop(one.id)
+            purse.spent += purse.held.pop(one.id, 0)
         if late:
             word = replace(self.booked[-1], id=new_id(), reservation_id=one.id) if self.booked else None
             self.do(books.book(self.house, [word] if word else []))
@@ -161,6 +169,26 @@ class LedgerMachine(RuleBasedStateMachine):
         self.do(set_limit())
         self.purses[at].limit = limit
 
+    @rule(at=st.integers(0, 2), limit=st.integers(100, 1_000_000))
+    def lift_and_set_again(self, at: int, limit: int) -> None:
+        """Somebody deletes a budget while calls hold some of it, and makes another: what it held is nobody's."""
+        purse = self.purses[at]
+        kind, subject, path = purse.subject
+
+        async def delete() -> None:
+            async with self.house.db.transaction() as tx:
+                await tx.execute(text("DELETE FROM partner.budgets WHERE id = :id"), {"id": purse.id})
+
+        async def since(budget_id: UUID) -> datetime:
+            async with self.house.db.transaction() as tx:
+                statement = text("SELECT since FROM partner.budgets WHERE id = :id")
+                found: datetime = (await tx.execute(statement, {"id": budget_id})).scalar_one()
+                return found
+
+        self.do(delete())
+        again = self.do(self.ledger.budget(kind, subject, limit, unit=purse.unit, path=path))
+        self.purses[at] = Purse(again, purse.unit, limit, subject=purse.subject, since=self.do(since(again)))
+
     @invariant()
     def windows_are_as_the_model_says(self) -> None:
         """Spent and reserved are what they should be, in each budget."""
@@ -172,7 +200,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """The ledger adds up."""
         calls = self.do(self.ledger.calls(self.account))
         for purse in self.purses:
-            assert purse.spent == sum(purse.weigh(one.input_tokens, one.output_tokens) for one in calls)
+            counted = [one for one in calls if one.created_at >= purse.since]
+            assert purse.spent == sum(purse.weigh(one.input_tokens, one.output_tokens) for one in counted)
 
 
 def test_any_order_of_events_leaves_the_ledger_right(house_settings: Settings, monkeypatch: pytest.MonkeyPatch):

@@ -22,6 +22,9 @@ NOBODY = UUID(int=0)
 MOST_AMOUNT = 9_000_000_000_000_000
 """The largest limit of a budget: nine million dollars in billionths, still exact in JSON for JavaScript."""
 
+MOST_TOKENS = 1_000_000_000
+"""No call takes as many; what tells of more is mistaken, and is reserved and booked as if it told of so many."""
+
 HELD_SECONDS = 5
 NEVER_SECONDS = 86_400
 

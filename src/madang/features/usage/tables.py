@@ -34,7 +34,7 @@ class UsageRow(Row):
 
 
 class UsageDay(Row):
-    """The calls of a day, of one account in one place with one agent and model, added up."""
+    """The calls of a day by the clocks of `time_zone`, of one account in one place with one agent and model, summed."""
 
     __tablename__ = "usage_days"
     __table_args__ = ({"schema": "partner"},)
@@ -45,6 +45,7 @@ class UsageDay(Row):
     agent: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
     model: Mapped[str] = mapped_column(primary_key=True)
+    time_zone: Mapped[str] = mapped_column(primary_key=True)
     calls: Mapped[int]
     input_tokens: Mapped[int]
     cached_tokens: Mapped[int]

@@ -53,6 +53,7 @@ TABLES = (
     f"""
     CREATE TABLE partner.usage_days (
         day date NOT NULL,
+        time_zone text NOT NULL,
         account_id uuid NOT NULL,
         scope_path uuid[] NOT NULL,
         agent text NOT NULL,
@@ -60,7 +61,7 @@ TABLES = (
         model text NOT NULL,
         calls bigint NOT NULL,
         {MEASURES},
-        CONSTRAINT pk_usage_days PRIMARY KEY (day, account_id, scope_path, agent, kind, model)
+        CONSTRAINT pk_usage_days PRIMARY KEY (day, account_id, scope_path, agent, kind, model, time_zone)
     )
     """,
     "CREATE INDEX ix_usage_days_account_id ON partner.usage_days (account_id, day)",
@@ -120,10 +121,29 @@ TABLES = (
     "CREATE INDEX ix_reservations_expires_at ON partner.reservations (expires_at)",
 )
 
+CLOCKS_SHOW = """
+CREATE FUNCTION partner.clocks_show(local timestamp, zone text) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN (then_ - '1 hour'::interval) AT TIME ZONE zone = local THEN then_ - '1 hour'::interval
+        WHEN (then_ - '30 min'::interval) AT TIME ZONE zone = local THEN then_ - '30 min'::interval
+        ELSE then_ END
+    FROM (SELECT local AT TIME ZONE zone AS then_) AS one
+$$
+"""
+"""The first moment at which clocks there show this, or the first after it where they skip it.
+
+In Havana and on the Azores midnight comes twice where summer ends; PostgreSQL itself takes the second.
+"""
+
+PERIOD_START = """
+CREATE FUNCTION partner.period_start(period text, at timestamptz, zone text) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$ SELECT partner.clocks_show(date_trunc(period, at AT TIME ZONE zone), zone) $$
+"""
+
 WINDOW_START = """
 CREATE FUNCTION partner.window_start(b partner.budgets, at timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE AS $$
-    SELECT CASE b.period WHEN 'total' THEN b.since ELSE date_trunc(b.period, at, b.time_zone) END
+    SELECT CASE b.period WHEN 'total' THEN b.since ELSE partner.period_start(b.period, at, b.time_zone) END
 $$
 """
 
@@ -131,7 +151,8 @@ WINDOW_END = """
 CREATE FUNCTION partner.window_end(b partner.budgets, at timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN b.period <> 'total' THEN
-        (date_trunc(b.period, at AT TIME ZONE b.time_zone) + ('1 ' || b.period)::interval) AT TIME ZONE b.time_zone
+        partner.clocks_show(
+            date_trunc(b.period, at AT TIME ZONE b.time_zone) + ('1 ' || b.period)::interval, b.time_zone)
     END
 $$
 """
@@ -148,16 +169,27 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     caller text := coalesce(current_setting('madang.account', true), '');
     start timestamptz := partner.window_start(NEW, now());
+    first date := start AT TIME ZONE NEW.time_zone;
     already bigint := 0;
+    is_mixed boolean := false;
 BEGIN
     PERFORM pg_advisory_xact_lock({LEDGER_LOCK});
     PERFORM set_config('madang.account', '{HOUSE}', true);
     IF NEW.period <> 'total' THEN
-        SELECT coalesce(sum(CASE NEW.unit WHEN 'tokens' THEN d.input_tokens + d.output_tokens ELSE d.cost END), 0)
-        INTO already FROM partner.usage_days d
-        WHERE d.day >= (start AT TIME ZONE NEW.time_zone)::date AND CASE NEW.subject_kind
+        SELECT coalesce(sum(CASE NEW.unit WHEN 'tokens' THEN d.input_tokens + d.output_tokens ELSE d.cost END)
+                FILTER (WHERE d.day >= first), 0),
+            coalesce(bool_or(d.time_zone <> NEW.time_zone), false)
+        INTO already, is_mixed FROM partner.usage_days d
+        WHERE d.day >= first - 2 AND CASE NEW.subject_kind
             WHEN 'platform' THEN true WHEN 'account' THEN d.account_id = NEW.subject_id
             ELSE d.scope_path @> ARRAY[NEW.subject_id] END;
+    END IF;
+    IF is_mixed THEN
+        SELECT coalesce(sum(CASE NEW.unit WHEN 'tokens' THEN u.input_tokens + u.output_tokens ELSE u.cost END), 0)
+        INTO already FROM partner.usage u
+        WHERE u.created_at >= start AND CASE NEW.subject_kind
+            WHEN 'platform' THEN true WHEN 'account' THEN u.account_id = NEW.subject_id
+            ELSE u.scope_path @> ARRAY[NEW.subject_id] END;
     END IF;
     INSERT INTO partner.budget_windows (budget_id, starts_at, ends_at, spent)
     VALUES (NEW.id, start, partner.window_end(NEW, now()), already);
@@ -167,7 +199,8 @@ END $$
 """  # noqa: S608  # only constants of this file go in
 """The first window of a budget holds what was spent in it before the budget was made.
 
-The sums of the days say it in a tenth of the time that the calls take; windows begin with a day.
+The sums of the days say it in a tenth of the time that the calls take; windows begin with a day. Only where days of
+the window were summed by the clocks of another place, after MADANG_TIME_ZONE was changed, the calls are asked.
 """
 
 CLOSE_BUDGET = f"""
@@ -233,6 +266,8 @@ POLICIES = (
 
 GUARDED = ("usage", "usage_days", "budgets", "budget_windows", "reservations")
 FUNCTIONS = (
+    CLOCKS_SHOW,
+    PERIOD_START,
     WINDOW_START,
     WINDOW_END,
     SUBJECTS,
@@ -283,4 +318,5 @@ def downgrade() -> None:
     for table in ("budgets", "usage_days", "usage"):
         op.execute(f"DROP TABLE partner.{table}")
     op.execute("DROP FUNCTION partner.close_budget, partner.open_budget, partner.rethink_budget")
+    op.execute("DROP FUNCTION partner.period_start, partner.clocks_show")
     op.execute("DROP FUNCTION partner.percent_reached")

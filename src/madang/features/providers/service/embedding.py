@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import math
 from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,11 +21,18 @@ from madang.features.providers.contracts import (
 from madang.features.providers.service.client import AgainError, Client, open_client
 from madang.features.providers.service.models import DIMENSIONS, Route, embedding_route
 from madang.features.providers.service.tokens import BYTES_PER_TOKEN, estimate_tokens
-from madang.features.providers.service.wire import Counted, embedding_body
+from madang.features.providers.service.wire import embedding_body, read_count
 from madang.features.usage.public import HOUSE_SPENDS, Call, Metering, Spender, metered
 
 if TYPE_CHECKING:
     from madang.kernel.house import House
+
+
+BYTES_PER_VECTOR = 262_144
+"""The most that a vector takes in an answer: 10,000 numbers as text, with room to spare."""
+
+UNIT = 0.01
+"""A vector may be so much longer or shorter than 1 before it is scaled."""
 
 
 class _Item(msgspec.Struct, gc=False):
@@ -34,7 +42,7 @@ class _Item(msgspec.Struct, gc=False):
 
 class _Answer(msgspec.Struct, gc=False):
     data: list[_Item]
-    usage: Counted | None = None
+    usage: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
@@ -83,12 +91,13 @@ async def _embed(
     client: Client, route: Route, texts: Sequence[str], kind: str, metering: Metering
 ) -> list[list[float]]:
     body = embedding_body(texts, route, kind)
-    answer = await client.persist(lambda: _ask(client, route, body))
+    most = (len(texts) + 1) * BYTES_PER_VECTOR
+    answer = await client.persist(lambda: _ask(client, route, body, most))
     name = route.info.id
     try:
         read = _decode(answer)
-        counted = read.usage.prompt_tokens if read.usage else sum(map(estimate_tokens, texts))
-        metering.took(counted, 0)
+        counted = read_count(read.usage)
+        metering.took(counted.prompt_tokens if counted else sum(map(estimate_tokens, texts)), 0)
         items = read.data
         items.sort(key=lambda item: item.index or 0)
         vectors = [_vector(item.embedding) for item in items]
@@ -99,24 +108,40 @@ async def _embed(
     return vectors
 
 
-async def _ask(client: Client, route: Route, body: bytes) -> bytes:
+async def _ask(client: Client, route: Route, body: bytes, most: int) -> bytes:
     seconds = client.settings.embedding_seconds
     try:
         async with asyncio.timeout(seconds):
             async with await client.post(route, "/embeddings", body) as response:
-                return await response.read()
+                return await _whole(route, response, most)
     except (aiohttp.ClientError, ConnectionError) as error:
         raise AgainError(ModelUnreachable(route.info.id, "the connection broke")) from error
     except TimeoutError:
         raise ModelTimeout(route.info.id, "embedding", seconds) from None
 
 
+async def _whole(route: Route, response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The answer's body, in memory only as long as it is of a size that vectors can have."""
+    pieces: list[bytes] = []
+    async for piece in response.content.iter_any():
+        pieces.append(piece)
+        most -= len(piece)
+        if most < 0:
+            raise ModelNonsense(route.info.id, "its answer is longer than any embedding")
+    return b"".join(pieces)
+
+
 def _vector(written: list[float] | str) -> list[float]:
-    if not isinstance(written, str):
-        return written
-    numbers = array("f")
-    numbers.frombytes(base64.b64decode(written, validate=True))
-    return numbers.tolist()
+    """A vector of unit length; raises ValueError for one that points nowhere."""
+    numbers = written
+    if isinstance(numbers, str):
+        packed = array("f")
+        packed.frombytes(base64.b64decode(numbers, validate=True))
+        numbers = packed.tolist()
+    length = math.hypot(*numbers)
+    if numbers and not 0 < length < math.inf:  # neither is NaN
+        raise ValueError("a vector without a direction")
+    return numbers if abs(length - 1) <= UNIT else [number / length for number in numbers]
 
 
 def _dimension(client: Client, route: Route, vectors: list[list[float]]) -> int:

@@ -122,7 +122,7 @@ def find_model(settings: ProviderSettings, name: str | None) -> ModelInfo:
         if info.id == name:
             return _as_set_up(info, settings)
     provider, _, model = name.partition("/")
-    if provider != "openai" or not model or not settings.has_openai:
+    if provider != "openai" or not model.strip() or not model.isprintable() or not settings.has_openai:
         raise ModelUnknown(name)
     info = ModelInfo(name, model, UNKNOWN_CONTEXT, None, None, built_in=False, available=True)
     return _priced(info, settings)
@@ -142,7 +142,7 @@ def embedding_route(settings: ProviderSettings, name: str | None) -> Route:
     name = name or default_embedding_model(settings)
     provider, _, model = name.partition("/")
     built_in = name == LOCAL_EMBEDDING
-    if not built_in and (provider != "openai" or not model):
+    if not built_in and (provider != "openai" or not model.strip() or not model.isprintable()):
         raise ModelUnknown(name)
     info = ModelInfo(name, model, 8192, EMBEDDING_PRICES.get(name), 0, built_in=built_in, available=True)
     info = _priced(info, settings)

@@ -19,7 +19,13 @@ from madang.features.providers.contracts import (
 )
 from madang.features.providers.service.client import AgainError, Client, open_client
 from madang.features.providers.service.models import Route, chat_route
-from madang.features.providers.service.tokens import estimate_input, estimate_tokens, most_input, usage_of
+from madang.features.providers.service.tokens import (
+    estimate_input,
+    estimate_tokens,
+    estimate_tools,
+    most_input,
+    usage_of,
+)
 from madang.features.providers.service.wire import Batch, Counted, EventReader, NonsenseError, request_body
 from madang.features.usage.public import HOUSE_SPENDS, Call, Spender, metered
 from madang.kernel import log
@@ -28,6 +34,9 @@ if TYPE_CHECKING:
     from madang.kernel.house import House
 
 logger = log.get_logger(__name__)
+
+MOST_CHARACTERS = 4_000_000
+"""A longer answer is none: the longest that models are made for has a quarter of it, and memory has an end."""
 
 
 class _BrokenError(Exception):
@@ -91,6 +100,7 @@ class _Answer:
         self._finish_reason: str | None = None
         self._counted: Counted | None = None
         self._guessed = 0
+        self._said = 0
         self._read_at = 0.0
         self._waits = False
         self._watch: asyncio.TimerHandle | None = None
@@ -138,10 +148,10 @@ class _Answer:
             self._response.close()
 
     async def _read(self) -> Batch:
-        """The next batch that says something, an empty one at the end."""
+        """The next batch that says something, an empty one at the end. What says nothing ends no silence."""
         content = self._response.content
+        self._read_at = asyncio.get_running_loop().time()
         while True:
-            self._read_at = asyncio.get_running_loop().time()
             self._waits = True
             try:
                 data = await content.readany()
@@ -174,6 +184,11 @@ class _Answer:
             self._guessed += estimate_tokens(batch.text)
         if batch.reasoning:
             self._guessed += estimate_tokens(batch.reasoning)
+        for call in batch.tool_calls:
+            self._guessed += estimate_tokens(call.arguments)
+        self._said += batch.size
+        if self._said > MOST_CHARACTERS:
+            raise NonsenseError("an answer without an end")
         if batch.error is not None:
             logger.warning("model_error_in_stream", model=self._route.info.id, said=batch.error[:1000])
 
@@ -191,10 +206,13 @@ class _Answer:
             self._response.content.set_exception(ModelTimeout(self._route.info.id, "further token", seconds))
 
     def usage(self) -> Usage:
-        """What the answer took so far: as its server counted, or guessed by length."""
+        """What the answer took so far: as its server counted, or guessed by length.
+
+        A server that counts nothing for an answer that was heard has not counted.
+        """
         counted = self._counted
-        if counted is not None:
+        if counted is not None and (counted.completion_tokens or not self._said):
             tokens = (counted.prompt_tokens, counted.completion_tokens, counted.cached_tokens)
             return usage_of(self._route.info, *tokens)
-        guessed_input = estimate_input(self._request.messages)
+        guessed_input = estimate_input(self._request.messages) + estimate_tools(self._request)
         return usage_of(self._route.info, guessed_input, self._guessed, estimated=True)

@@ -27,7 +27,18 @@ def estimate_tokens(text: str) -> int:
 
 def estimate_input(messages: Iterable[Message]) -> int:
     """About how many tokens a conversation is as input."""
-    return sum(estimate_tokens(message.content) + MESSAGE_TOKENS for message in messages)
+    total = 0
+    for message in messages:
+        total += estimate_tokens(message.content) + MESSAGE_TOKENS
+        total += sum(estimate_tokens(call.arguments) for call in message.tool_calls)
+    return total
+
+
+def estimate_tools(request: ChatRequest) -> int:
+    """About how many tokens the tools and the schema of an answer add to the input."""
+    if not request.tools and request.json_schema is None:
+        return 0
+    return len(msgspec.json.encode((request.tools, request.json_schema))) // LATIN_PER_TOKEN
 
 
 def most_input(request: ChatRequest) -> int:
@@ -37,7 +48,7 @@ def most_input(request: ChatRequest) -> int:
     """
     texts = sum(_bytes(message.content) + MESSAGE_TOKENS * BYTES_PER_TOKEN for message in request.messages)
     calls = sum(_bytes(call.arguments) for message in request.messages for call in message.tool_calls)
-    schemas = len(msgspec.json.encode((request.tools, request.json_schema))) if request.tools else 0
+    schemas = len(msgspec.json.encode((request.tools, request.json_schema)))
     return (texts + calls + schemas) // BYTES_PER_TOKEN + MESSAGE_TOKENS
 
 

@@ -6,7 +6,7 @@ hold only the fields we use, and gives back one batch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,6 +15,9 @@ from madang.features.providers.service.models import Route
 
 LINE_BYTES = 1 << 20
 """A longer line is no model's answer; without a bound an endless one would fill the memory."""
+
+MOST_TOKENS = 10_000_000
+"""No model takes or writes as much in one call: a server that counts more is mistaken."""
 
 _FIELDS = (b"event:", b"id:", b"retry:", b":")
 
@@ -47,22 +50,25 @@ class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
+type _Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+
+
 class _Details(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
+    cached_tokens: _Count | None = None
 
 
 class Counted(msgspec.Struct, gc=False):
     """Tokens as the server counted them."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: _Count
+    completion_tokens: _Count = 0
     prompt_tokens_details: _Details | None = None
 
     @property
     def cached_tokens(self) -> int:
         """Those of the prompt that the server had in its cache."""
         details = self.prompt_tokens_details
-        return (details.cached_tokens or 0) if details else 0
+        return min(details.cached_tokens or 0, self.prompt_tokens) if details else 0
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -71,7 +77,35 @@ class _Event(msgspec.Struct, gc=False):
     error: Any = None
 
 
+class _Miscounted(msgspec.Struct, gc=False):
+    choices: list[_Choice] = msgspec.field(default_factory=list[_Choice])
+    usage: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    error: Any = None
+
+
 _decode = msgspec.json.Decoder(_Event).decode
+_decode_miscounted = msgspec.json.Decoder(_Miscounted).decode
+_decode_count = msgspec.json.Decoder(Counted, strict=False).decode
+
+
+def _event(payload: bytes) -> _Event:
+    """One event; a count that is malformed or cannot be true is none, so that no answer is lost for it.
+
+    Raises msgspec.MsgspecError and UnicodeDecodeError.
+    """
+    try:
+        return _decode(payload)
+    except msgspec.ValidationError:
+        read = _decode_miscounted(payload)
+        return _Event(read.choices, read_count(read.usage), read.error)
+
+
+def read_count(written: msgspec.Raw) -> Counted | None:
+    """What a server says of its tokens, numbers or numbers in words; None when that cannot be true."""
+    try:
+        return _decode_count(written)
+    except msgspec.MsgspecError:
+        return None
 
 
 @dataclass(slots=True)
@@ -91,26 +125,43 @@ class Batch:
         """Whether there is anything in it for a reader."""
         return bool(self.text or self.reasoning or self.tool_calls)
 
+    @property
+    def size(self) -> int:
+        """Characters of all that it says."""
+        calls = sum(len(call.arguments) + len(call.name or "") for call in self.tool_calls) if self.tool_calls else 0
+        return len(self.text) + len(self.reasoning) + calls
+
 
 @dataclass(slots=True)
 class EventReader:
     """Takes the bytes of one event stream, cut anywhere."""
 
-    rest: bytes = b""
+    rest: list[bytes] = field(default_factory=list[bytes])
+    size: int = 0
 
     def take(self, data: bytes) -> Batch:
         """All events that are complete now. Raises NonsenseError."""
-        if self.rest:
-            data = self.rest + data
         end = data.rfind(b"\n") + 1
-        self.rest = data[end:]
-        if len(self.rest) > LINE_BYTES:
+        if not end:
+            self._keep(data)
+            return Batch()
+        left = data[end:]
+        data = b"".join((*self.rest, data[:end])) if self.rest else data[:end]
+        self.rest, self.size = [], 0
+        if left:
+            self._keep(left)
+        return _read(data.split(b"\n"))
+
+    def _keep(self, piece: bytes) -> None:
+        """A line without an end yet, in the pieces that it comes in: joining each time would be slow for a long one."""
+        self.rest.append(piece)
+        self.size += len(piece)
+        if self.size > LINE_BYTES:
             raise NonsenseError("a line without an end")
-        return _read(data[:end].split(b"\n"))
 
     def finish(self) -> Batch:
         """What is left when the stream ends without a last line end."""
-        left, self.rest = self.rest, b""
+        left, self.rest, self.size = b"".join(self.rest), [], 0
         return _read([left])
 
 
@@ -139,7 +190,8 @@ class _Gathering:
     def _join(self, call: _ToolCall) -> None:
         """Pieces of one call that came together are one piece: readers join only what comes apart."""
         function = call.function or _Function()
-        part = ToolCallPart(call.index, call.id, function.name, function.arguments or "")
+        name, call_id = _plain(function.name or "") or None, _plain(call.id or "") or None
+        part = ToolCallPart(call.index, call_id, name, _plain(function.arguments or ""))
         if self.calls and (last := self.calls[-1]).index == part.index:
             self.calls[-1] = ToolCallPart(
                 part.index, last.id or part.id, last.name or part.name, last.arguments + part.arguments
@@ -159,7 +211,7 @@ def _read(lines: list[bytes]) -> Batch:
             batch.done = True
             break
         try:
-            event = _decode(payload)
+            event = _event(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise NonsenseError("its events are not chat completions") from error
         if event.choices:
@@ -168,11 +220,16 @@ def _read(lines: list[bytes]) -> Batch:
             batch.counted = event.usage
         if event.error is not None:
             batch.error = msgspec.json.encode(event.error).decode()
-    batch.text = "".join(gathering.texts)
-    batch.reasoning = "".join(gathering.thoughts)
+    batch.text = _plain("".join(gathering.texts))
+    batch.reasoning = _plain("".join(gathering.thoughts))
     batch.tool_calls = tuple(gathering.calls)
     batch.finish_reason = gathering.finish_reason
     return batch
+
+
+def _plain(text: str) -> str:
+    """Text without the one character that PostgreSQL keeps in no text."""
+    return text.replace("\0", "") if "\0" in text else text
 
 
 def _payload(line: bytes) -> bytes | None:

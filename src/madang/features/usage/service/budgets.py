@@ -103,7 +103,7 @@ async def create_budget(house: House, tx: Tx, who: Principal | None, limit: Limi
     """
     path = await permit_subject(tx, who, limit.kind, limit.subject_id, "budgets.manage")
     zone = load().time_zone
-    since = func.now() if limit.period == "total" else func.date_trunc(limit.period, func.now(), zone)
+    since = func.now() if limit.period == "total" else func.partner.period_start(limit.period, func.now(), zone)
     budget_id = new_id()
     row = {
         "id": budget_id,

@@ -14,7 +14,7 @@ from madang.kernel.house import House
 
 PAGE = 500
 TOOK = ("input_tokens", "cached_tokens", "output_tokens", "cost", "latency_ms")
-DAY_KEY = ("day", "scope_path", "agent", "kind", "model")
+DAY_KEY = ("day", "scope_path", "agent", "kind", "model", "time_zone")
 CALL_KEY = ("id",)
 DAY = (*DAY_KEY, "calls", *TOOK)
 CALL = (*CALL_KEY, "created_at", "kind", "model", "agent", "run_id", "scope_path", "outcome", *TOOK)

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Row, delete, func, select, text, update
 
 from madang.features.usage.contracts import (
+    MOST_TOKENS,
     NOBODY,
     BudgetExhausted,
     BudgetReached,
@@ -82,7 +83,7 @@ async def reserve(house: House, reservation_id: UUID, spender: Spender, call: Ca
     None when no budget binds it: then nothing is held. Raises `BudgetExhausted` and `ModelUnpriced`.
     """
     settings = load()
-    most = settings.budget_answer_tokens if call.max_output is None else call.max_output
+    most = settings.budget_answer_tokens if call.max_output is None else min(call.max_output, MOST_TOKENS)
     values = {
         "id": reservation_id,
         "account": spender.account_id or NOBODY,
@@ -91,7 +92,7 @@ async def reserve(house: House, reservation_id: UUID, spender: Spender, call: Ca
         "agent": spender.agent or "",
         "kind": call.kind,
         "model": call.model,
-        "input": call.input_tokens,
+        "input": min(call.input_tokens, MOST_TOKENS),
         "most": most,
         "least": min(most, settings.budget_least_answer_tokens),
         "input_price": call.price.input if call.price else None,

@@ -7,9 +7,9 @@ from time import perf_counter
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from madang.features.usage.contracts import NOBODY, Call, Metering, Outcome, Spender
+from madang.features.usage.contracts import MOST_AMOUNT, MOST_TOKENS, NOBODY, Call, Metering, Outcome, Spender
 from madang.features.usage.service import ledger
 from madang.features.usage.service.ledger import Booking
 from madang.features.usage.settings import load
@@ -134,10 +134,17 @@ class Meter:
             self._timer = None
         async with self._booking:
             tries = 0
+            size = BATCH
             while self._waiting:
-                batch = self._waiting[:BATCH]
+                batch = self._waiting[:size]
                 try:
                     await ledger.book(self._house, batch)
+                except (DataError, IntegrityError, ValueError) as error:
+                    # Something that can never be written must not keep back what can.
+                    if len(batch) == 1:
+                        logger.exception("usage_lost", calls=1, model=batch[0].model, error=str(error).splitlines()[0])
+                        del self._waiting[0]
+                    size = max(len(batch) // 2, 1)
                 except (SQLAlchemyError, OSError) as error:
                     logger.warning("usage_not_booked", calls=len(self._waiting), error=str(error).splitlines()[0])
                     self._limit_waiting()
@@ -146,6 +153,7 @@ class Meter:
                 else:
                     del self._waiting[: len(batch)]
                     tries = 0
+                    size = min(2 * size, BATCH)
 
     def _limit_waiting(self) -> None:
         if len(self._waiting) > MOST_WAITING:
@@ -217,8 +225,8 @@ async def metered(house: House, spender: Spender, call: Call) -> AsyncGenerator[
 def _booking(
     spender: Spender, call: Call, took: Metering, outcome: Outcome, latency_ms: int, reservation_id: UUID | None
 ) -> Booking:
-    tokens = (took.input_tokens, took.output_tokens, took.cached_tokens)
-    flat = took.flat if took.sent or outcome == "ok" else 0
+    tokens = (_possible(took.input_tokens), _possible(took.output_tokens), _possible(took.cached_tokens))
+    flat = min(max(took.flat, 0), MOST_AMOUNT) if took.sent or outcome == "ok" else 0
     return Booking(
         id=new_id(),
         created_at=now(),
@@ -230,13 +238,17 @@ def _booking(
         model=call.model,
         outcome=outcome,
         is_priced=call.price is not None,
-        input_tokens=took.input_tokens,
-        cached_tokens=took.cached_tokens,
-        output_tokens=took.output_tokens,
-        cost=flat + (call.price.nanos(*tokens) if call.price else 0),
+        input_tokens=tokens[0],
+        output_tokens=tokens[1],
+        cached_tokens=tokens[2],
+        cost=min(flat + (call.price.nanos(*tokens) if call.price else 0), MOST_AMOUNT),
         latency_ms=latency_ms,
         reservation_id=reservation_id,
     )
+
+
+def _possible(tokens: int) -> int:
+    return min(max(tokens, 0), MOST_TOKENS)
 
 
 async def booked(house: House) -> None:
