@@ -143,8 +143,8 @@ def test_a_passkey_is_made_named_used_and_removed(named_window: Open) -> None:
     dialog_of(page).locator("input[name=name]").fill("거실 컴퓨터")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="“거실 컴퓨터” 더 보기").click()
-    page.get_by_role("menuitem", name="지우기").click()
-    dialog_of(page).get_by_role("button", name="지우기").click()
+    page.get_by_role("menuitem", name="삭제").click()
+    dialog_of(page).get_by_role("button", name="삭제").click()
     expect(page.get_by_text("아직 없습니다.")).to_be_visible()
 
 
@@ -172,9 +172,9 @@ def test_a_key_is_shown_once_does_what_it_may_and_ends(window: Open) -> None:
     assert page.request.post("/api/v1/chat/sessions/", headers=bearer, data={}).status == 403
     assert page.request.get("/api/v1/users/me/keys", headers=bearer).status == 403
     accessible(page)
-    page.get_by_role("button", name="지우기: 보고서 프로그램").click()
+    page.get_by_role("button", name="삭제: 보고서 프로그램").click()
     expect(dialog_of(page)).to_contain_text("“보고서 프로그램” 키를 지울까요?")
-    dialog_of(page).get_by_role("button", name="지우기").click()
+    dialog_of(page).get_by_role("button", name="삭제").click()
     expect(page.get_by_text("아직 만든 키가 없습니다.")).to_be_visible()
     assert page.request.get("/api/v1/chat/sessions/", headers=bearer).status == 401
 

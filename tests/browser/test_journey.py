@@ -42,12 +42,14 @@ def upload(page: Page) -> None:
 
 
 def open_source(page: Page) -> None:
-    page.get_by_role("button", name="출처 1: 휴가 규정").first.click()
+    citation = page.get_by_role("button", name="출처 1: 휴가 규정").first
+    citation.click()
     panel = page.get_by_role("complementary", name="출처: 휴가 규정")
     expect(panel.locator("mark")).to_contain_text("15일의 연차 휴가")
     accessible(page)
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
+    expect(citation).to_be_focused()
 
 
 def test_from_an_upload_to_a_cited_answer_and_back_out(window: Open) -> None:

@@ -140,7 +140,7 @@ def test_a_directory_is_let_in_and_its_groups_give_roles(window: Open, superviso
     accessible(page)
     dialog.get_by_role("button", name="저장").click()
     expect(page.get_by_role("row", name=re.compile("수학과 선생님"))).to_contain_text("선생님 · 수학 1반")
-    page.get_by_role("button", name="끝내기: Entra ID").click()
-    page.get_by_role("dialog").get_by_role("button", name="끝내기").click()
+    page.get_by_role("button", name="폐기: Entra ID").click()
+    page.get_by_role("dialog").get_by_role("button", name="폐기").click()
     expect(page.get_by_text("아직 토큰이 없습니다.")).to_be_visible()
     assert httpx.post(f"{url}/Groups", json=group, headers=headers).status_code == 401

@@ -1,6 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, RouterProvider, useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { usePreferences } from "@/features/accounts/public";
+import { useTitle } from "@/kernel/title";
 import { Button, Empty } from "@/kernel/ui";
 import { Shell } from "./shell";
 
@@ -28,6 +29,7 @@ export function House() {
 
 function Missing() {
   const { t } = useTranslation();
+  useTitle(t("missing.title"));
   const navigate = useNavigate();
   return (
     <div className="grid h-full place-items-center">

@@ -57,7 +57,7 @@ function Line({ label, children }: { label: string; children: ReactNode }) {
   return (
     <div className="flex min-h-10 flex-wrap items-center justify-between gap-x-4 gap-y-1">
       <span className="text-ink-2">{label}</span>
-      <span className="flex flex-wrap items-center justify-end gap-3">{children}</span>
+      <span className="ml-auto flex flex-wrap items-center justify-end gap-3">{children}</span>
     </div>
   );
 }

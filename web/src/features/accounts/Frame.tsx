@@ -1,6 +1,7 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { chooseLanguage } from "@/kernel/i18n";
+import { useTitle } from "@/kernel/title";
 import { Button, Mark } from "@/kernel/ui";
 
 /** The house's front: what is drawn for those who are not inside of it. */
@@ -28,6 +29,7 @@ let isFirst = true;
 /** What this step is about. It takes the focus of whatever led here and is gone, so that it is read out. */
 export function Heading({ title, lead }: { title: string; lead?: ReactNode }) {
   const heading = useRef<HTMLHeadingElement>(null);
+  useTitle(title);
   useEffect(() => {
     if (!isFirst && document.activeElement === document.body) heading.current?.focus();
     isFirst = false;

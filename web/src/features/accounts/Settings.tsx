@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { auth } from "@/kernel/auth";
 import { useStore } from "@/kernel/store";
+import { useTitle } from "@/kernel/title";
 import { Sections } from "@/kernel/ui";
 import { Account } from "./Account";
 import { General } from "./General";
@@ -24,6 +25,7 @@ interface SettingsProps {
 export function Settings({ section, link, model, places, usage }: SettingsProps) {
   const { t } = useTranslation();
   const who = useStore(auth);
+  useTitle(t(`mine.section.${section}`), t("settings.title"));
   if (who.state !== "in") return null;
   return (
     <div className="h-full overflow-y-auto">

@@ -2,7 +2,7 @@ import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { address, go } from "@/kernel/address";
 import { useStore } from "@/kernel/store";
-import { Icon } from "@/kernel/ui";
+import { Failed, Icon } from "@/kernel/ui";
 import { AccountForm } from "./AccountForm";
 import { type Setup, useSetup } from "./entering";
 import { Frame, Heading, Swap } from "./Frame";
@@ -18,9 +18,12 @@ interface WelcomeProps {
 
 /** Everything somebody meets who is not inside: the first run, signing in, making an account, the pages of mails. */
 export function Welcome({ invitation }: WelcomeProps) {
+  const { t } = useTranslation();
   const setup = useSetup();
   const path = useStore(address);
-  if (!setup.data) return null;
+  if (!setup.data) {
+    return <Frame>{setup.isError && <Failed title={t("offline.title")} error={setup.error} onRetry={() => void setup.refetch()} />}</Frame>;
+  }
   return <Frame>{setup.data.first_run ? <FirstRun /> : <Place key={path} path={path} setup={setup.data} invitation={invitation} />}</Frame>;
 }
 

@@ -16,7 +16,7 @@ export function Section({ title, lead, children }: SectionProps) {
   return (
     <section className="grid gap-4 border-t border-line py-7 first:border-t-0 md:grid-cols-[200px_1fr] md:gap-8">
       <div>
-        <h2 className="font-semibold">{title}</h2>
+        <h2 className="text-lg font-semibold">{title}</h2>
         {lead !== undefined && <p className="mt-1 text-sm text-ink-3">{lead}</p>}
       </div>
       <div className="flex min-w-0 flex-col gap-4">{children}</div>

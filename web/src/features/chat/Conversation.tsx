@@ -6,9 +6,10 @@ import { cancelRun, type Citation } from "@/features/runs/public";
 import { codeOf, Problem } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
 import { useStore } from "@/kernel/store";
+import { useTitle } from "@/kernel/title";
 import { Button, Empty, Failed, Icon, Skeleton, toast } from "@/kernel/ui";
 import { Answer } from "./Answer";
-import { type Message, useMessages } from "./api";
+import { type Message, titleOf, useMessages, useSession } from "./api";
 import { Composer, fillDraft } from "./Composer";
 import { ask, askAgain, discard, pending, type Pending } from "./outbox";
 import { useStick } from "./useStick";
@@ -22,6 +23,9 @@ interface ConversationProps {
 export function Conversation({ id, onUpload, onNew }: ConversationProps) {
   const { t } = useTranslation();
   const query = useMessages(id);
+  const title = titleOf(useSession(id).data) ?? t("sessions.untitled");
+  const missing = query.error instanceof Problem && [404, 422].includes(query.error.status);
+  useTitle(missing ? t("sessions.missing") : title);
   const waiting = useStore(pending).filter((one) => one.sessionId === id);
   const { chosen } = useChosenModel();
   const [source, setSource] = useState<Source | null>(null);
@@ -43,7 +47,7 @@ export function Conversation({ id, onUpload, onNew }: ConversationProps) {
     [id],
   );
 
-  if (query.error instanceof Problem && [404, 422].includes(query.error.status)) {
+  if (missing) {
     return (
       <Centre>
         <Empty title={t("sessions.missing")} body={t("sessions.missingBody")}>
@@ -57,6 +61,7 @@ export function Conversation({ id, onUpload, onNew }: ConversationProps) {
   return (
     <div className="flex h-full min-w-0">
       <div className="flex min-w-0 flex-1 flex-col">
+        <h1 className="sr-only">{title}</h1>
         {query.isError && !query.data ? (
           <Centre>
             <Failed title={t("chat.loadFailed")} error={query.error} onRetry={() => void query.refetch()} />
@@ -76,7 +81,7 @@ export function Conversation({ id, onUpload, onNew }: ConversationProps) {
 }
 
 function Centre({ children }: { children: React.ReactNode }) {
-  return <div className="grid flex-1 place-items-center p-5">{children}</div>;
+  return <div className="grid h-full flex-1 place-items-center p-5">{children}</div>;
 }
 
 interface ThreadProps {
@@ -99,7 +104,7 @@ function Thread({ messages, waiting, onOpen, onRetry }: ThreadProps) {
   return (
     <div className="relative min-h-0 flex-1">
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
-      <section ref={box} tabIndex={0} aria-label={t("chat.conversation")} className="h-full overflow-y-auto outline-none">
+      <section ref={box} tabIndex={0} aria-label={t("chat.conversation")} className="h-full overflow-y-auto focus-visible:-outline-offset-2">
         <div ref={content} className="mx-auto flex max-w-column flex-col gap-7 px-5 pt-8 pb-10">
           {messages === undefined ? <Loading /> : messages.map((message, index) => <Entry key={message.id} message={message} asked={questionOf(messages, index)} last={index === messages.length - 1 && sending === 0} onOpen={onOpen} onRetry={onRetry} />)}
           {waiting.map((one) => (

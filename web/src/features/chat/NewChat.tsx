@@ -6,6 +6,7 @@ import { codeOf } from "@/kernel/api/problem";
 import { auth } from "@/kernel/auth";
 import { sayError } from "@/kernel/i18n";
 import { useStore } from "@/kernel/store";
+import { useTitle } from "@/kernel/title";
 import { Mark, toast } from "@/kernel/ui";
 import { createSession, refreshSessions } from "./api";
 import { Composer, fillDraft } from "./Composer";
@@ -16,6 +17,7 @@ const NEW = "new";
 export function NewChat({ onOpen, onUpload }: { onOpen: (id: string) => void; onUpload: () => void }) {
   const { t } = useTranslation();
   const who = useStore(auth);
+  useTitle();
   const documents = useReadyDocuments();
   const { chosen, model } = useChosenModel();
   const small = useIsBuiltIn(model?.id ?? null);

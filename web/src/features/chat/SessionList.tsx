@@ -4,7 +4,7 @@ import { codeOf } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
 import { type Age, ageOf } from "@/kernel/time";
 import { Button, Confirm, cx, Failed, IconButton, Menu, MenuItem, SearchField, SkeletonList, toast } from "@/kernel/ui";
-import { type Session, useDeleteSession, useRenameSession, useSessions } from "./api";
+import { type Session, titleOf, useDeleteSession, useRenameSession, useSessions } from "./api";
 
 interface SessionListProps {
   current: string | null;
@@ -86,7 +86,7 @@ function Shelves({ q, current, link, onDelete }: ShelvesProps) {
 function Row({ session, current, link, onDelete }: { session: Session; current: boolean; link: SessionListProps["link"]; onDelete: () => void }) {
   const { t } = useTranslation();
   const [renaming, setRenaming] = useState(false);
-  const title = session.title || t("sessions.untitled");
+  const title = titleOf(session) ?? t("sessions.untitled");
   if (renaming) return <Rename session={session} onDone={() => setRenaming(false)} />;
   return (
     // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- F2 on what is inside; the menu is the first way
@@ -115,7 +115,7 @@ function Row({ session, current, link, onDelete }: { session: Session; current: 
 function Rename({ session, onDone }: { session: Session; onDone: () => void }) {
   const { t } = useTranslation();
   const rename = useRenameSession();
-  const [title, setTitle] = useState(session.title);
+  const [title, setTitle] = useState(titleOf(session) ?? "");
   const save = () => {
     const next = title.trim();
     if (next !== "" && next !== session.title) rename.mutate({ id: session.id, title: next }, { onError: (error) => toast(sayError(codeOf(error)), { danger: true }) });
@@ -161,7 +161,7 @@ function Delete({ session, onClose, onDeleted }: { session: Session | null; onCl
   return (
     <Confirm
       open={session !== null}
-      title={t("sessions.deleteTitle", { name: session?.title || t("sessions.untitled") })}
+      title={t("sessions.deleteTitle", { name: titleOf(session ?? undefined) ?? t("sessions.untitled") })}
       body={t("sessions.deleteBody")}
       action={t("common.delete")}
       busy={remove.isPending}

@@ -25,6 +25,14 @@ export function useSessions(q: string) {
   });
 }
 
+/** What the server calls a session before its first question. */
+const UNTITLED = "…";
+
+/** The name of a session; null while it has none. */
+export function titleOf(session: Pick<Session, "title"> | undefined): string | null {
+  return session === undefined || session.title === "" || session.title === UNTITLED ? null : session.title;
+}
+
 export function useSession(id: string) {
   return useQuery({ queryKey: ["session", id], queryFn: () => body(api.GET("/api/v1/chat/sessions/{session_id}", { params: { path: { session_id: id } } })) });
 }

@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { codeOf } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
 import { useStore } from "@/kernel/store";
+import { useTitle } from "@/kernel/title";
 import { Button, Confirm, cx, Empty, Failed, Icon, SearchField, SkeletonList, toast } from "@/kernel/ui";
 import { type Document, useDeleteDocument, useDocuments } from "./api";
 import { DocumentRow, UploadRow } from "./DocumentRow";
@@ -13,6 +14,7 @@ const ACCEPT = ".txt,.md,.markdown,.pdf,.docx,text/plain,text/markdown,applicati
 
 export function Documents() {
   const { t } = useTranslation();
+  useTitle(t("documents.title"));
   const [q, setQ] = useState("");
   const [doomed, setDoomed] = useState<Document | null>(null);
   const [viewed, setViewed] = useState<Document | null>(null);

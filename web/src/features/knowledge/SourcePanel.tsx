@@ -38,9 +38,14 @@ function Panel({ source, onClose }: { source: Source; onClose: () => void }) {
   const [page, setPage] = useState(cited);
   const pages = useDocument(source.document_id).data?.pages ?? cited;
   const panel = useRef<HTMLElement>(null);
+  const [opener] = useState(() => document.activeElement);
   useEffect(() => {
     panel.current?.focus();
-  }, []);
+    return () => {
+      // Only from the panel itself: whoever went on to something else stays there.
+      if (document.activeElement === document.body && opener instanceof HTMLElement) opener.focus();
+    };
+  }, [opener]);
   return (
     // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- Escape closes from anywhere inside
     <aside

@@ -46,7 +46,9 @@ function Found({ ways, onClose }: { ways: Ways; onClose: () => void }) {
   const found = useFound();
   const [name, setName] = useState("");
   const [owner, setOwner] = useState("");
+  const [tried, setTried] = useState(false);
   const send = () => {
+    setTried(true);
     if (name.trim() === "") return;
     found.mutate(
       { name: name.trim(), ...(owner.trim() === "" ? {} : { owner_email: owner.trim() }) },
@@ -60,7 +62,7 @@ function Found({ ways, onClose }: { ways: Ways; onClose: () => void }) {
   };
   return (
     <FormDialog open title={t("house.found")} lead={t("house.foundLead")} submit={t("places.make")} busy={found.isPending} error={found.error} onSubmit={send} onClose={onClose}>
-      <Field label={t("places.name")} name="name" required maxLength={200} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
+      <Field label={t("places.name")} name="name" required maxLength={200} autoComplete="off" error={tried && name.trim() === "" ? t("places.nameNeeded") : undefined} value={name} onChange={(event) => setName(event.target.value)} />
       <Field label={t("house.owner")} name="owner" type="email" autoComplete="off" hint={t("house.ownerHint")} value={owner} onChange={(event) => setOwner(event.target.value)} />
     </FormDialog>
   );

@@ -6,6 +6,7 @@ import { presetPeriod } from "@/kernel/period";
 import { exact } from "@/kernel/time";
 import { Button, Dialog, IconButton, Listing, Menu, MenuItem, Named, Nothing, Part, PeriodPicker, SearchField, Select, Time } from "@/kernel/ui";
 import { type AuditEntry, type AuditFilter, useAudit, useExportAudit } from "./api";
+import { sayDetail } from "./details";
 
 /** Kinds of deeds, by how their actions begin. */
 const KINDS = { all: "", entry: "accounts.sign", accounts: "accounts.", members: "organisations.member", invites: "organisations.invite", places: "organisations.", budgets: "usage.", exports: "operations." } as const;
@@ -27,7 +28,7 @@ export function AuditLog({ scopeId }: { scopeId: string | null }) {
         <div className="flex-1 basis-72">
           <SearchField label={t("audit.search")} value={q} onChange={setQ} />
         </div>
-        <Select bare label={t("audit.what")} value={kind} options={(Object.keys(KINDS) as Kind[]).map((one) => [one, t(`audit.kind.${one}`)] as const)} onValue={setKind} className="min-w-36" />
+        <Select bare label={t("audit.what")} value={kind} options={(Object.keys(KINDS) as Kind[]).map((one) => [one, t(`audit.kind.${one}`)] as const)} onValue={setKind} className="min-w-36 flex-1 md:flex-none" />
         <PeriodPicker value={period} onChange={setPeriod} />
       </div>
       {actor && (
@@ -71,7 +72,7 @@ export function AuditLog({ scopeId }: { scopeId: string | null }) {
               entry.actor_id === null ? (
                 <span className="text-ink-3">{t("audit.system")}</span>
               ) : (
-                <button type="button" title={t("audit.filterBy", { name: nameOf(entry, "") })} onClick={() => setActor(entry)} className="rounded-sm text-left hover:text-accent hover:underline hover:underline-offset-4">
+                <button type="button" title={t("audit.filterBy", { name: nameOf(entry, "") })} onClick={() => setActor(entry)} className="rounded-sm text-left wrap-anywhere hover:text-accent hover:underline hover:underline-offset-4">
                   {nameOf(entry, "")}
                 </button>
               ),
@@ -132,11 +133,11 @@ function Entry({ entry, onClose }: { entry: AuditEntry | null; onClose: () => vo
     [t("audit.when"), exact(entry.created_at, i18n.language)],
     [t("audit.who"), nameOf(entry, t("audit.system"))],
     [t("audit.code"), entry.action],
-    [t("audit.target"), entry.target_id === null ? entry.target_kind : `${sayName("targets", entry.target_kind)} ${entry.target_id}`],
+    [t("audit.target"), [sayName("targets", entry.target_kind), entry.target_id].filter(Boolean).join(" ")],
     [t("audit.address"), entry.address],
     [t("audit.device"), entry.user_agent],
     [t("audit.request"), entry.request_id],
-    ...Object.entries(entry.details).map(([key, value]): [string, string] => [sayName("details", key), typeof value === "string" ? value : JSON.stringify(value)]),
+    ...Object.entries(entry.details).map(([key, value]): [string, string] => [sayName("details", key), sayDetail(key, value, i18n.language)]),
   ];
   return (
     <Dialog open onClose={onClose} label={sayName("actions", entry.action)} className="max-h-[calc(100dvh-32px)] w-[calc(100%-32px)] max-w-column animate-rise overflow-y-auto rounded-lg border border-line bg-raised shadow-pop">

@@ -27,7 +27,7 @@ export function People({ meId }: { meId: string }) {
         columns={[
           { key: "name", title: t("members.name"), cell: (person) => <Named name={<PersonName person={person} isMe={person.id === meId} onOpen={() => setOpened(person)} />} note={person.name === "" ? undefined : <span className="break-all">{person.email}</span>} /> },
           { key: "role", title: t("members.role"), wideOnly: true, cell: (person) => t(`people.${person.role}`) },
-          { key: "since", title: t("members.joined"), wideOnly: true, cell: (person) => <Time iso={person.created_at} className="text-ink-2" /> },
+          { key: "since", title: t("people.since"), wideOnly: true, cell: (person) => <Time iso={person.created_at} className="text-ink-2" /> },
         ]}
         actions={(person) => <IconButton icon="forward" size={16} label={t("common.options", { name: nameOf(person) })} onClick={() => setOpened(person)} />}
       />
@@ -40,7 +40,7 @@ function PersonName({ person, isMe, onOpen }: { person: Person; isMe: boolean; o
   const { t, i18n } = useTranslation();
   return (
     <span className="flex flex-wrap items-center gap-2">
-      <button type="button" onClick={onOpen} className="rounded-sm text-left break-words hover:text-accent hover:underline hover:underline-offset-4">
+      <button type="button" onClick={onOpen} className="rounded-sm text-left hover:text-accent hover:underline hover:underline-offset-4">
         {nameOf(person)}
       </button>
       {isMe && <Badge>{t("members.you")}</Badge>}

@@ -25,7 +25,7 @@ export function PersonPanel({ person, isMe, onClose }: PersonProps) {
         <div className="flex flex-col gap-6 px-5 pt-4 pb-10">
           <header className="flex items-start justify-between gap-3">
             <div className="min-w-0 pt-1">
-              <h2 id={id} className="text-lg font-semibold break-words">
+              <h2 id={id} className="text-lg font-semibold">
                 {nameOf(person)}
               </h2>
               {person.name !== "" && <p className="break-all text-ink-2">{person.email}</p>}
@@ -34,7 +34,7 @@ export function PersonPanel({ person, isMe, onClose }: PersonProps) {
           </header>
           <Facts person={person} />
           {person.deletion_at !== null && <Note tone="bad">{t("person.goes", { when: exact(person.deletion_at, i18n.language) })}</Note>}
-        {isMe && <Note>{t("person.mine")}</Note>}
+          {isMe && <Note>{t("person.mine")}</Note>}
           <Deeds person={person} isMe={isMe} onAsk={setAsked} />
         </div>
       </Dialog>
@@ -49,7 +49,7 @@ function Facts({ person }: { person: Person }) {
   return (
     <dl className="grid grid-cols-2 gap-x-6 gap-y-4">
       <Fact label={t("members.role")}>{t(`people.${person.role}`)}</Fact>
-      <Fact label={t("members.joined")}>
+      <Fact label={t("people.since")}>
         <Time iso={person.created_at} />
       </Fact>
       <Fact label={t("person.address")}>{person.email_verified ? t("person.proved") : t("person.unproved")}</Fact>

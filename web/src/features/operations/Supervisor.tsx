@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { auth } from "@/kernel/auth";
 import { useStore } from "@/kernel/store";
+import { useTitle } from "@/kernel/title";
 import { Empty, Sections } from "@/kernel/ui";
 import type { Ways } from "@/features/organisations/public";
 import { AuditLog } from "./AuditLog";
@@ -26,6 +27,7 @@ interface SupervisorProps {
 export function Supervisor({ section, link, ways, budgets, usage }: SupervisorProps) {
   const { t } = useTranslation();
   const who = useStore(auth);
+  useTitle(t(`house.section.${section}`), t("house.title"));
   if (who.state !== "in") return null;
   if (who.user.role !== "supervisor") {
     return (

@@ -64,7 +64,7 @@ function Tokens({ scope }: { scope: Scope }) {
             title: t("directory.name"),
             cell: (token) => (
               <Named
-                name={<span className="break-words">{token.name}</span>}
+                name={token.name}
                 narrow={
                   <>
                     <LastUse token={token} />

@@ -8,6 +8,7 @@ import { sayError } from "@/kernel/i18n";
 import { queries } from "@/kernel/query";
 import { useStore } from "@/kernel/store";
 import { exact } from "@/kernel/time";
+import { useTitle } from "@/kernel/title";
 import { Button, Refusal, Skeleton, toast } from "@/kernel/ui";
 
 interface JoinProps {
@@ -31,6 +32,7 @@ export function Join({ code, entry, onDone, onLeave }: JoinProps) {
       onDone(membership.scope_id);
     },
   });
+  useTitle(offer.data?.name);
   const visitor = useRef(who.state === "out");
   const { mutate } = join;
   useEffect(() => {
@@ -82,6 +84,7 @@ export function Join({ code, entry, onDone, onLeave }: JoinProps) {
 
 function Over({ error, onLeave }: { error: unknown; onLeave: () => void }) {
   const { t } = useTranslation();
+  useTitle(t("join.over"));
   return (
     <>
       <div className="flex flex-col gap-2">

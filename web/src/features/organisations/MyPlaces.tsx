@@ -63,7 +63,9 @@ function One({ membership: one, onLeave }: { membership: Membership; onLeave: ()
     <li className="flex min-h-14 items-center justify-between gap-3 border-b border-line py-2">
       <div className="min-w-0">
         <div className="flex flex-wrap items-center gap-2">
-          <span className="font-medium">{one.name}</span>
+          <span title={one.name} className="line-clamp-2 font-medium">
+            {one.name}
+          </span>
           <Badge tone={closed ? "bad" : "calm"}>{closed ? t("myPlaces.suspended") : t(`myPlaces.role.${one.role}`)}</Badge>
         </div>
         <p className="text-sm text-ink-3">

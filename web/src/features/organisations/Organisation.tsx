@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { Problem } from "@/kernel/api/problem";
 import { auth } from "@/kernel/auth";
 import { useStore } from "@/kernel/store";
+import { useTitle } from "@/kernel/title";
 import { Badge, Button, Empty, Failed, Note, Sections, Skeleton, SkeletonList } from "@/kernel/ui";
 import { type Permission, type Scope, useScope, useTurn } from "./api";
 import { Directory } from "./Directory";
@@ -40,6 +41,7 @@ const NEEDED: Record<Section, Permission> = {
 export function Organisation(props: OrganisationProps) {
   const { t } = useTranslation();
   const query = useScope(props.id);
+  useTitle(query.data && t(`organisations.section.${props.section}`), query.data?.name ?? t("organisations.title"));
   if (query.data) return <Opened scope={query.data} {...props} />;
   const unknown = query.error instanceof Problem && query.error.status === 404;
   return (
@@ -102,7 +104,9 @@ function Heading({ scope, ways }: { scope: Scope; ways: Ways }) {
     <header className="flex flex-col gap-1">
       <Crumbs scope={scope} ways={ways} />
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
-        <h1 className="text-2xl font-semibold">{scope.name}</h1>
+        <h1 title={scope.name} className="line-clamp-3 text-2xl font-semibold">
+          {scope.name}
+        </h1>
         <Badge>{t(`places.${scope.kind}`)}</Badge>
         {scope.status === "suspended" && <Badge tone="bad">{t("places.suspended")}</Badge>}
       </div>
@@ -135,7 +139,7 @@ function Crumb({ id, ways }: { id: string; ways: Ways }) {
   if (!data) return null;
   return (
     <li className="flex gap-x-2 before:content-['/']">
-      {ways.link(id, "overview", "rounded-sm hover:text-accent hover:underline hover:underline-offset-4", false, data.name)}
+      {ways.link(id, "overview", "max-w-60 truncate rounded-sm hover:text-accent hover:underline hover:underline-offset-4", false, data.name)}
     </li>
   );
 }

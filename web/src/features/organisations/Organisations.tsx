@@ -1,6 +1,7 @@
 import { useTranslation } from "react-i18next";
 import { auth } from "@/kernel/auth";
 import { useStore } from "@/kernel/store";
+import { useTitle } from "@/kernel/title";
 import { Badge, Empty, Failed, SkeletonList } from "@/kernel/ui";
 import { type Membership, useMemberships } from "./api";
 import { MyDeleted } from "./Deleted";
@@ -10,6 +11,7 @@ import type { Ways } from "./ways";
 export function Organisations({ ways }: { ways: Ways }) {
   const { t } = useTranslation();
   const query = useMemberships();
+  useTitle(t("organisations.title"));
   // Supervisors find all that was deleted in their own console.
   const who = useStore(auth);
   const isSupervisor = who.state === "in" && who.user.role === "supervisor";
@@ -39,7 +41,11 @@ export function Organisations({ ways }: { ways: Ways }) {
 function Mine({ membership: one, ways }: { membership: Membership; ways: Ways }) {
   const { t } = useTranslation();
   const closed = one.status === "suspended";
-  const name = <span className="font-medium">{one.name}</span>;
+  const name = (
+    <span title={one.name} className="line-clamp-2 font-medium">
+      {one.name}
+    </span>
+  );
   const above = one.names.slice(0, -1).join(" / ");
   return (
     <li className="flex min-h-16 items-center justify-between gap-4 border-b border-line py-3">
@@ -48,7 +54,7 @@ function Mine({ membership: one, ways }: { membership: Membership; ways: Ways })
         <p className="text-sm text-ink-3">{[above, t(`places.${one.kind}`)].filter(Boolean).join(" · ")}</p>
         {closed && <p className="text-sm text-danger">{t("organisations.suspendedHere")}</p>}
       </div>
-      <span className="flex flex-wrap justify-end gap-2">
+      <span className="flex shrink-0 flex-wrap justify-end gap-2">
         {!closed && one.scope_status === "suspended" && <Badge tone="bad">{t("places.suspended")}</Badge>}
         <Badge>{t(`roles.${one.role}`)}</Badge>
       </span>

@@ -92,7 +92,7 @@ function DeleteDeed({ scope, ways }: { scope: Scope; ways: Ways }) {
   const { t } = useTranslation();
   const [asking, setAsking] = useState(false);
   const turn = useTurn();
-  if (!may(scope, "scope.delete") ) return null;
+  if (!may(scope, "scope.delete")) return null;
   const gone = () => {
     toast(t("places.deletedToast", { name: scope.name }), { undo: () => turn.mutate({ id: scope.id, turn: "restore" }) });
     if (scope.parent_id === null) ways.leave();
@@ -100,7 +100,7 @@ function DeleteDeed({ scope, ways }: { scope: Scope; ways: Ways }) {
   };
   return (
     <Deed title={t("common.delete")} lead={t("places.deleteLead")}>
-      <Button icon="trash" className="text-danger" onClick={() => setAsking(true)}>
+      <Button kind="grave" icon="trash" onClick={() => setAsking(true)}>
         {t("common.delete")}
       </Button>
       <Confirm open={asking} title={t("places.deleteTitle", { name: scope.name })} body={t("places.deleteBody")} action={t("common.delete")} busy={turn.isPending} onConfirm={() => turn.mutate({ id: scope.id, turn: "delete" }, { onSuccess: gone, onSettled: () => setAsking(false) })} onClose={() => setAsking(false)} />

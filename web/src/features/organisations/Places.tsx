@@ -50,7 +50,7 @@ export function PlaceName({ place, ways }: { place: Scope; ways: Ways }) {
   const { t } = useTranslation();
   return (
     <span className="flex flex-wrap items-center gap-2">
-      {ways.link(place.id, "overview", "rounded-sm hover:text-accent hover:underline hover:underline-offset-4", false, place.name)}
+      {ways.link(place.id, "overview", "line-clamp-3 rounded-sm hover:text-accent hover:underline hover:underline-offset-4", false, place.name)}
       {place.status === "suspended" && <Badge tone="bad">{t("places.suspended")}</Badge>}
     </span>
   );
@@ -113,7 +113,9 @@ function AddPlace({ scope, onAdded, onClose }: { scope: Scope; onAdded: () => vo
   const add = useAddChild(scope.id);
   const [kind, setKind] = useState<"partner" | "class">(scope.kind === "organisation" ? "partner" : "class");
   const [name, setName] = useState("");
+  const [tried, setTried] = useState(false);
   const send = () => {
+    setTried(true);
     if (name.trim() === "") return;
     add.mutate(
       { kind, name: name.trim() },
@@ -127,7 +129,7 @@ function AddPlace({ scope, onAdded, onClose }: { scope: Scope; onAdded: () => vo
   };
   return (
     <FormDialog open title={t("places.new")} lead={t("places.newLead", { name: scope.name })} submit={t("places.make")} busy={add.isPending} error={add.error} onSubmit={send} onClose={onClose}>
-      <Field label={t("places.name")} name="name" required maxLength={200} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
+      <Field label={t("places.name")} name="name" required maxLength={200} autoComplete="off" error={tried && name.trim() === "" ? t("places.nameNeeded") : undefined} value={name} onChange={(event) => setName(event.target.value)} />
       {scope.kind === "organisation" && (
         <Select
           label={t("places.kind")}

@@ -13,16 +13,16 @@ function useSelect(): (id: string) => void {
 }
 
 /** The price and the reach of a model, as far as they are known. */
-function useFacts(): (model: Model) => string {
+function useFacts(): (model: Model) => string[] {
   const { t, i18n } = useTranslation();
   const price = usePrice();
   const short = new Intl.NumberFormat(i18n.language, { notation: "compact" });
-  return (model) => [price(model), t("models.context", { tokens: short.format(model.context_tokens) })].filter(Boolean).join(" · ");
+  return (model) => [price(model), t("models.context", { tokens: short.format(model.context_tokens) })].filter((one) => one !== null);
 }
 
 function usePrice(): (model: Model) => string | null {
   const { t, i18n } = useTranslation();
-  const money = new Intl.NumberFormat(i18n.language, { style: "currency", currency: "USD", maximumFractionDigits: 2 });
+  const money = new Intl.NumberFormat(i18n.language, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumFractionDigits: 2 });
   return ({ input_price: input, output_price: output, built_in: builtIn }) => {
     if (builtIn) return t("models.free");
     if (input === null || output === null) return null;
@@ -44,7 +44,11 @@ function Line({ model }: { model: Model }) {
         {model.built_in && <Badge>{t("models.builtIn")}</Badge>}
         {!model.available && <Badge quiet>{t("models.unavailable")}</Badge>}
       </span>
-      <span className="block text-sm text-ink-3">{facts}</span>
+      <span className="flex flex-wrap gap-x-3 text-sm text-ink-3">
+        {facts.map((one) => (
+          <span key={one}>{one}</span>
+        ))}
+      </span>
     </>
   );
 }

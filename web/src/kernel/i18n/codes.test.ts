@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import en from "./en.json";
 
 const SERVER = join(import.meta.dirname, "../../../../src/madang");
-const RAISED = /\b(?:BadRequest|Unauthorized|Forbidden|NotFound|Conflict|TooLarge|UnsupportedType|Invalid|TooMany|BadGateway|Unavailable|GatewayTimeout)\(\s*"([a-z]+(?:_[a-z]+)+)"/g;
+const RAISED = /\b(?:BadRequest|Unauthorized|Forbidden|NotFound|Conflict|TooLarge|UnsupportedType|Invalid|TooMany|BadGateway|Unavailable|GatewayTimeout|Problem)\(\s*"([a-z]+(?:_[a-z]+)+)"/g;
 /** Refusals that only programs meet: no screen sends what leads to them. */
 const NOT_FOR_SCREENS = /^(idempotency|body|header|cursor|path|method|media|schema|lock|range)_/;
 

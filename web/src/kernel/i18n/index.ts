@@ -53,7 +53,6 @@ export async function bringWords(part: keyof typeof parts): Promise<void> {
 
 function announce(language: Language): void {
   document.documentElement.lang = language;
-  document.title = i18next.t("brand");
 }
 
 /** Starts with the language of this browser; only that catalogue is fetched. */
@@ -63,6 +62,7 @@ export async function startLanguage(): Promise<void> {
   await load(language);
   await i18next.changeLanguage(language);
   announce(language);
+  document.title = i18next.t("brand");
 }
 
 /** Switches in place and remembers it for this browser. */

@@ -28,7 +28,7 @@ export function Button({ kind = "plain", icon, busy = false, className, children
       {...rest}
       disabled={disabled === true || busy}
       aria-busy={busy || undefined}
-      className={cx("inline-flex min-h-10 items-center justify-center gap-2 rounded-md px-4 py-2 font-medium transition-colors", KINDS[kind], className)}
+      className={cx("inline-flex min-h-10 items-center justify-center gap-2 rounded-md px-4 py-2 font-medium wrap-break-word transition-colors", KINDS[kind], className)}
     >
       {busy ? <Spinner /> : icon ? <Icon name={icon} size={16} /> : null}
       {children}

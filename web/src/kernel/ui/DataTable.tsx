@@ -28,7 +28,7 @@ interface DataTableProps<T> {
 /** A table for reading: one line a row, the first column names the row. */
 export function DataTable<T>({ label, columns, rows, rowKey, actions, faded }: DataTableProps<T>) {
   const { t } = useTranslation();
-  const place = (column: Column<T>) => cx("py-3 last:pr-0", column.numeric ? "pr-4 text-right md:pr-8" : "pr-4", column.wideOnly && "hidden md:table-cell");
+  const place = (column: Column<T>) => cx("py-3 last:pr-0", column.numeric ? "pr-4 text-right whitespace-nowrap md:pr-8" : "pr-4 md:pr-8", column.wideOnly && "hidden md:table-cell");
   return (
     <table aria-label={label} className="w-full border-collapse">
       <thead>
@@ -54,7 +54,7 @@ export function DataTable<T>({ label, columns, rows, rowKey, actions, faded }: D
                   {column.cell(row)}
                 </th>
               ) : (
-                <td key={column.key} className={place(column)}>
+                <td key={column.key} className={cx(place(column), "wrap-break-word")}>
                   {column.cell(row)}
                 </td>
               ),

@@ -19,7 +19,7 @@ export function PeriodPicker({ value, onChange }: PeriodPickerProps) {
   });
   const options = [...PRESETS.map((one) => [one, t(`period.${one}`)] as const), ...(preset ? [] : [["own", t("period.own")] as const])];
   return (
-    <div className="flex flex-wrap items-center gap-2">
+    <div className="contents">
       <Select
         bare
         label={t("period.label")}
@@ -28,9 +28,9 @@ export function PeriodPicker({ value, onChange }: PeriodPickerProps) {
         onValue={(chosen) => {
           if (chosen !== "own") onChange(presetPeriod(chosen));
         }}
-        className="min-w-36"
+        className="min-w-36 flex-1 md:flex-none"
       />
-      <div className="flex items-center gap-1">
+      <div className="flex w-full items-center gap-1 md:w-auto">
         <Day label={t("period.from")} value={value.from} max={value.to} onChange={(from) => onChange({ ...value, from })} />
         <span className="text-ink-3" aria-hidden="true">
           –
@@ -59,7 +59,7 @@ function Day({ label, value, min, max, onChange }: { label: string; value: strin
           const day = event.target.value;
           if (day !== "" && day <= max && (min === undefined || day >= min)) onChange(day);
         }}
-        className="h-10 rounded-md border border-line bg-raised px-2 text-ink transition-colors hover:border-line-strong focus-visible:outline-offset-0"
+        className="h-10 min-w-0 flex-1 rounded-md border border-line bg-raised px-2 text-ink transition-colors hover:border-line-strong focus-visible:outline-offset-0"
       />
     </>
   );

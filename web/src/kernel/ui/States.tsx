@@ -60,7 +60,7 @@ interface TimeProps {
 export function Time({ iso, className, say = (when) => when }: TimeProps) {
   const { i18n } = useTranslation();
   return (
-    <time dateTime={iso} title={exact(iso, i18n.language)} className={className}>
+    <time dateTime={iso} title={exact(iso, i18n.language)} className={cx("whitespace-nowrap", className)}>
       {say(relative(iso, i18n.language))}
     </time>
   );

@@ -19,7 +19,13 @@ export function toast(text: string, { danger = false, undo }: { danger?: boolean
   last += 1;
   const id = last;
   toasts.set([...toasts.get().slice(-2), { id, text, danger, undo }]);
-  setTimeout(() => dismiss(id), undo ? 12_000 : danger ? 9_000 : 5_000);
+  leaveIn(undo ? 12_000 : danger ? 9_000 : 5_000, id);
+}
+
+/** Not while somebody reads it: the pointer or the focus is there. */
+function leaveIn(time: number, id: number): void {
+  const attended = () => document.querySelector("[data-toasts]:is(:hover, :focus-within)") !== null;
+  setTimeout(() => (attended() ? leaveIn(2_000, id) : dismiss(id)), time);
 }
 
 function dismiss(id: number): void {
@@ -36,7 +42,7 @@ export function Toasts() {
     if (all.length > 0) place.current?.showPopover();
   }, [all]);
   return (
-    <div ref={place} popover="manual" role="status" aria-live="polite" className="pointer-events-none fixed inset-x-0 top-auto bottom-6 m-0 w-full border-0 bg-transparent text-ink open:flex flex-col items-center gap-2 px-4">
+    <div ref={place} data-toasts popover="manual" role="status" aria-live="polite" className="pointer-events-none fixed inset-x-0 top-auto bottom-6 m-0 w-full border-0 bg-transparent text-ink open:flex flex-col items-center gap-2 px-4">
       {all.map((one) => (
         <div key={one.id} className={cx("pointer-events-auto flex max-w-form animate-rise items-center gap-2 rounded-md border bg-raised py-1 pr-1 pl-4 shadow-pop", one.danger ? "border-danger text-danger" : "border-line")}>
           <span className="py-1">{one.text}</span>
