@@ -25,14 +25,14 @@ SETTINGS = {
 
 
 @asynccontextmanager
-async def asking(live: Live, seed: int, model: str = MODEL) -> AsyncIterator[People]:
-    """People who ask as long as the block lasts; checked at its end."""
+async def asking(live: Live, seed: int, stops: float = 0) -> AsyncIterator[People]:
+    """People who ask as long as the block lasts, and stop a share of their answers; checked at its end."""
     await live.ready()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http:
-        people = People(live, http, await sign_in(live, http), random.Random(seed))
+        people = People(live, http, await sign_in(live, http), random.Random(seed), stops=stops)
         async with asyncio.TaskGroup() as group:
             for _ in range(ASKERS):
-                group.create_task(people.ask_on(model))
+                group.create_task(people.ask_on(MODEL))
             try:
                 yield people
             finally:

@@ -16,7 +16,7 @@ from tests.live import Live
 
 ENDS = {"run.finished", "run.failed", "run.cancelled"}
 AGAIN_SECONDS = 0.05
-LONGEST_SECONDS = 240
+LONGEST_SECONDS = 600
 """For one answer on a machine that has much else to do."""
 
 
@@ -73,6 +73,8 @@ class People:
     chats: list[Chat] = field(default_factory=list)
     reading: set[str] = field(default_factory=set)
     heard: Counter[str] = field(default_factory=Counter)
+    stops: float = 0
+    """The share of questions whose answer is stopped at some moment."""
     over: bool = False
 
     async def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -106,7 +108,15 @@ class People:
         run_id = accepted["run_id"]
         async with asyncio.timeout(LONGEST_SECONDS), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self.read(run_id)) for _ in range(readers)]
+            if self.dice.random() < self.stops:
+                group.create_task(self.stop(run_id))
         return Chat(session["id"], run_id, [task.result() for task in tasks], await self._stored(path))
+
+    async def stop(self, run_id: str) -> None:
+        """Stop the run at some moment, and ask for it again until it has ended."""
+        await asyncio.sleep(self.dice.uniform(0, 2))
+        while (await self.request("POST", f"/runs/{run_id}/cancel"))["receipt"] is None:
+            pass  # the server has waited
 
     async def _post_once(self, path: str, body: dict[str, Any], key: dict[str, str]) -> dict[str, Any]:
         async with asyncio.timeout(LONGEST_SECONDS):

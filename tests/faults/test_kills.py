@@ -4,14 +4,16 @@ import asyncio
 import os
 import random
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.faults.asking import SETTINGS, agreeing, asking, check_rows, check_whole, in_the_middle, settled
+from tests.faults.asking import SETTINGS, WHOLE, agreeing, asking, check_rows, check_whole, in_the_middle, settled
 from tests.faults.readers import People
 from tests.live import Live, open_live
 
+TOGETHER = 6
 MOMENTS = int(os.environ.get("MADANG_TEST_MOMENTS", "40"))
 
 WORKERS = ("worker-1", "worker-2", "worker-3")
@@ -54,3 +56,26 @@ async def test_every_reader_sees_every_event_once_and_in_order(victims: list[str
             f"{victims}: {MOMENTS} kills, {len(people.chats)} answers, {restarts} said again, "
             f"{resumed} resumptions, {time.monotonic() - began:.0f} s"
         )
+
+
+async def test_stops_are_kept_though_everything_dies_together(tmp_path: Path) -> None:
+    """As when a machine loses its power; and whoever stopped an answer in between has stopped it."""
+    parts, dice = ["postgres", "valkey", "api", "scheduler", "worker-1", "worker-2"], random.Random(6)
+    with open_live(tmp_path, *parts[2:], settings=SETTINGS) as live:
+        async with asking(live, 6, stops=0.6) as people:
+            for _ in range(TOGETHER):
+                await in_the_middle(people)
+                await asyncio.sleep(dice.uniform(0, 0.4))
+                dying = [part for part in parts if dice.random() < 0.7]
+                for part in dice.sample(dying, len(dying)):
+                    await asyncio.to_thread(live.kill, part)
+                for part in sorted(dying, key=parts.index):
+                    await asyncio.to_thread(live.restart, part)
+                await live.ready()
+        await settled(live)
+        check_rows(live, people)
+        ends = Counter(chat.readers[0].events[-1][1] for chat in people.chats)
+        assert ends.keys() == {"run.finished", "run.cancelled"}
+        for chat in people.chats:
+            assert WHOLE.startswith(chat.answer["text"])
+            assert (chat.answer["text"] == WHOLE) or chat.answer["status"] == "stopped"
