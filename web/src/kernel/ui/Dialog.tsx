@@ -1,4 +1,4 @@
-import { createContext, type ReactNode, type RefObject, useEffect, useId, useRef, useState } from "react";
+import { createContext, type ReactNode, type RefObject, type SyntheticEvent, useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Button } from "./Button";
 import { cx } from "./classes";
@@ -27,23 +27,46 @@ export function Dialog({ open, onClose, keep = false, label, labelledBy, classNa
     if (open && dialog && !dialog.open) dialog.showModal();
     if (!open && dialog?.open) dialog.close();
   }, [open]);
+  useLayoutEffect(() => {
+    const dialog = ref.current;
+    // Leaving the page without being closed, it would take the focus with it.
+    return () => dialog?.close();
+  }, []);
   useOutside(ref, keep ? null : onClose);
+  // Escape goes through the state like every other way out: the browser's own closing tells of itself later, and could
+  // then close what was opened again meanwhile.
+  const cancel = (event: SyntheticEvent<HTMLDialogElement>) => {
+    if (event.target !== event.currentTarget) return;
+    event.preventDefault();
+    if (!keep) onClose();
+  };
+  const closed = (event: SyntheticEvent<HTMLDialogElement>) => {
+    if (open && !event.currentTarget.open) onClose();
+  };
   return (
-    <dialog ref={ref} onClose={onClose} onCancel={keep ? (event) => event.preventDefault() : undefined} aria-label={label} aria-labelledby={labelledBy} className={cx("text-ink", className)}>
+    <dialog ref={ref} onClose={closed} onCancel={cancel} aria-label={label} aria-labelledby={labelledBy} className={cx("text-ink", className)}>
       {open && <DialogContext value={element}>{children}</DialogContext>}
     </dialog>
   );
 }
 
-/** A press on the backdrop closes; keyboards have Escape for it. */
+/** A click that begins and ends on the backdrop closes; keyboards have Escape for it. */
 function useOutside(ref: RefObject<HTMLDialogElement | null>, onClose: (() => void) | null): void {
+  const beside = useRef(false);
   useEffect(() => {
     const dialog = ref.current;
     const press = (event: PointerEvent) => {
-      if (event.target === dialog) onClose?.();
+      beside.current = event.target === dialog;
+    };
+    const click = (event: MouseEvent) => {
+      if (beside.current && event.target === dialog) onClose?.();
     };
     dialog?.addEventListener("pointerdown", press);
-    return () => dialog?.removeEventListener("pointerdown", press);
+    dialog?.addEventListener("click", click);
+    return () => {
+      dialog?.removeEventListener("pointerdown", press);
+      dialog?.removeEventListener("click", click);
+    };
   }, [ref, onClose]);
 }
 
