@@ -25,8 +25,8 @@ from madang.kernel.house import House
 from madang.kernel.http import build_app
 from tests.features.accounts.conftest import PASSWORD, Join
 from tests.features.accounts.guarding import Clock
-from tests.features.accounts.test_passkeys import question, with_passkey
-from tests.features.accounts.test_passkeys import sign_in as sign_in_by_passkey
+from tests.features.accounts.passkeys import question, with_passkey
+from tests.features.accounts.passkeys import sign_in as sign_in_by_passkey
 
 NEW = "another courtyard 8"
 STEP_SECONDS = throttle.STEADY_SECONDS / throttle.STRANGE_ATTEMPTS

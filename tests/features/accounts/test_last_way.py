@@ -8,23 +8,19 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from madang.features.accounts.module import Accounts
 from madang.features.accounts.tables import AccountRow, IdentityRow, PasskeyRow
 from madang.kernel.clock import now
 from madang.kernel.house import House
-from madang.kernel.http import build_app
-from madang.kernel.ids import new_id
-from tests.features.accounts.conftest import Join, Person, bearer
+from tests.features.accounts.conftest import Join, Person, bearer, visitor
 from tests.features.accounts.guarding import code
 from tests.features.accounts.oidc import school, set_up
-from tests.features.accounts.test_passkeys import PASSKEYS, question, sign_in, with_passkey
+from tests.features.accounts.passkeys import PASSKEYS, question, sign_in, with_passkey
 
 
 @pytest.fixture
 async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
     """The api under a name that browsers allow passkeys on."""
-    transport = httpx.ASGITransport(build_app(house, [Accounts()]), client=(f"t-{new_id()}", 1))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
+    async with visitor(house, "http://localhost:8000") as client:
         yield client
 
 

@@ -1,26 +1,21 @@
-"""Signing in at a provider: every attack on the way there and back and on the tokens, by its name."""
+"""Signing in at a provider: every attack on the way there and back, by its name."""
 
 import asyncio
 import base64
-import hmac
 import json
 import re
-import time
-from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
-from aiohttp import web
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from madang.features.accounts.service.oidc import flows, providers
+from madang.features.accounts.service.oidc import flows
 from madang.features.accounts.service.oidc.flows import own_path
 from madang.kernel.house import House
 from tests.features.accounts.oidc import (
     CALLBACK,
-    START,
     address,
     begin,
     come_back,
@@ -32,7 +27,7 @@ from tests.features.accounts.oidc import (
     state_of,
     who_is,
 )
-from tests.features.accounts.provider import CLIENT, SECRET, Provider, new_key, serve, slowly
+from tests.features.accounts.provider import Provider, new_key, serve
 
 
 async def test_a_new_person_comes_in_and_comes_again(api: httpx.AsyncClient, idp: Provider, house: House) -> None:
@@ -240,193 +235,3 @@ def test_attack_open_redirect_in_every_spelling(path: str) -> None:
     assert not landed.path.startswith(("//", "/\\"))
     assert kept.isascii()
     assert kept.isprintable()
-
-
-# Attacks with tokens
-
-
-def made_by_hand(idp: Provider, algorithm: str) -> str:
-    now = int(time.time())
-    claims = {"iss": idp.url, "aud": CLIENT, "iat": now, "exp": now + 60} | idp.claims
-    parts = [json.dumps({"alg": algorithm, "kid": "first"}), json.dumps(claims)]
-    return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
-
-
-async def test_attack_algorithm_none(api: httpx.AsyncClient, idp: Provider) -> None:
-    for name in ("none", "None", "NONE", ""):
-        url = await begin(api)
-        code = idp.sign_in(url, email=address())
-        idp.raw_token = f"{made_by_hand(idp, name)}."
-        assert error_of(await come_back(api, url, code)) == "oidc_token_invalid"
-
-
-async def test_attack_hs256_with_the_public_key(api: httpx.AsyncClient, idp: Provider) -> None:
-    for secret in (idp.key.as_pem(private=False), json.dumps(idp.key.as_dict(private=False)).encode(), SECRET.encode()):
-        url = await begin(api)
-        code = idp.sign_in(url, email=address())
-        body = made_by_hand(idp, "HS256")
-        mac = base64.urlsafe_b64encode(hmac.digest(secret, body.encode(), "sha256")).decode().rstrip("=")
-        idp.raw_token = f"{body}.{mac}"
-        assert error_of(await come_back(api, url, code)) == "oidc_token_invalid"
-
-
-async def test_attack_signed_by_another_key_of_the_same_name(api: httpx.AsyncClient, idp: Provider) -> None:
-    idp.signing_key = new_key("first")
-    assert error_of(await sign_in(api, idp, email=address())) == "oidc_token_invalid"
-
-
-async def test_attack_key_brought_along_in_the_header(api: httpx.AsyncClient, idp: Provider) -> None:
-    own = new_key("mine")
-    idp.signing_key, idp.header = own, {"kid": "mine", "jwk": own.as_dict(private=False), "jku": "http://evil.example/"}
-    assert error_of(await sign_in(api, idp, email=address())) == "oidc_token_invalid"
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"aud": "another-client"},
-        {"aud": ["another-client"]},
-        {"aud": None},
-        {"aud": [CLIENT, "another-client"]},
-        {"aud": [CLIENT, "another-client"], "azp": "another-client"},
-        {"azp": "another-client"},
-        {"iss": "https://accounts.google.com"},
-        {"iss": None},
-        {"exp": 1},
-        {"exp": None},
-        {"exp": "soon"},
-        {"exp": float("nan")},
-        {"exp": True},
-        {"iat": None},
-        {"iat": 1},
-        {"iat": 9_999_999_999},
-        {"nbf": 9_999_999_999},
-        {"at_hash": "bm90IHRoaXMgb25l"},
-        {"at_hash": 1},
-        {"sub": ""},
-        {"sub": None},
-        {"sub": 7},
-        {"sub": "x" * 256},
-        {"sub": "a\nb"},
-    ],
-    ids=str,
-)
-async def test_attack_claims_that_are_not_for_us(wrong: dict[str, Any], api: httpx.AsyncClient, idp: Provider) -> None:
-    assert error_of(await sign_in(api, idp, email=address(), **wrong)) == "oidc_token_invalid"
-
-
-@pytest.mark.parametrize(
-    "token", ["", "x", "a.b", "a.b.c", "..", "{}.{}.{}", "e30.e30.e30", "W10.W10.W10", "가.나.다", "x" * 40_000]
-)
-async def test_attack_malformed_tokens(token: str, api: httpx.AsyncClient, idp: Provider) -> None:
-    idp.raw_token = token
-    assert error_of(await sign_in(api, idp, email=address())) == "oidc_token_invalid"
-
-
-async def test_key_rotation_mid_way(api: httpx.AsyncClient, idp: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    await sign_in(api, idp, email=address(), sub="before")
-    monkeypatch.setattr(providers, "REFETCH_SECONDS", 0)
-    url = await begin(api)
-    idp.key = new_key("second")
-    code = idp.sign_in(url, email=address(), sub="after")
-    assert (await come_back(api, url, code)).headers["location"] == "/?signed-in"
-    assert idp.asked.count("/keys") == 2
-
-
-async def test_attack_unknown_keys_do_not_make_us_ask_again_and_again(api: httpx.AsyncClient, idp: Provider) -> None:
-    await sign_in(api, idp, email=address())
-    idp.signing_key, idp.header = new_key("nobody's"), {"kid": "nobody's"}
-    for _ in range(5):
-        assert error_of(await sign_in(api, idp, email=address())) == "oidc_token_invalid"
-    assert idp.asked.count("/keys") == 1
-    assert idp.asked.count("/.well-known/openid-configuration") == 1
-
-
-# Providers that do not do their part
-
-
-async def test_provider_down(api: httpx.AsyncClient, idp: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_up(monkeypatch, school("http://127.0.0.1:1"))
-    down = await api.get(START)
-    assert (down.status_code, down.json()["code"]) == (502, "oidc_provider_failed")
-
-
-async def test_provider_slow(api: httpx.AsyncClient, idp: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(providers, "PATIENCE_SECONDS", 0.2)
-    url = await begin(api)
-    code = idp.sign_in(url, email=address())
-    idp.misbehave = slowly
-    began = time.monotonic()
-    assert error_of(await come_back(api, url, code)) == "oidc_provider_failed"
-    assert time.monotonic() - began < 5
-
-
-async def test_provider_slow_for_everybody_at_once(
-    api: httpx.AsyncClient, idp: Provider, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(providers, "PATIENCE_SECONDS", 0.3)
-    idp.misbehave = slowly
-    began = time.monotonic()
-    answers = await asyncio.gather(*(api.get(START) for _ in range(40)))
-    assert {answer.status_code for answer in answers} == {502}
-    assert time.monotonic() - began < 5
-    assert len(idp.asked) == 1
-    monkeypatch.setattr(providers, "RESTING_SECONDS", 0)
-    idp.misbehave = None
-    known = await house.resource(providers.open_providers)
-    known["school"].resting_until = 0.0
-    assert (await api.get(START)).status_code == 303
-
-
-async def _huge(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse()
-    await response.prepare(request)
-    for _ in range(64):
-        await response.write(b" " * 65_536)
-    return response
-
-
-async def _elsewhere(_request: web.Request) -> web.StreamResponse:
-    return web.Response(status=302, headers={"Location": "http://169.254.169.254/latest/meta-data"})
-
-
-async def _nonsense(_request: web.Request) -> web.StreamResponse:
-    return web.Response(body=b"[" * 200_000, content_type="application/json")
-
-
-async def _list(_request: web.Request) -> web.StreamResponse:
-    return web.json_response([1, 2])
-
-
-@pytest.mark.parametrize("answer", [_huge, _elsewhere, _nonsense, _list])
-async def test_provider_answers_wrongly(answer: Any, api: httpx.AsyncClient, idp: Provider) -> None:
-    url = await begin(api)
-    code = idp.sign_in(url, email=address())
-    idp.misbehave = answer
-    assert error_of(await come_back(api, url, code)) == "oidc_provider_failed"
-
-
-@pytest.mark.parametrize(
-    "described",
-    [
-        {"issuer": "https://accounts.google.com"},
-        {"token_endpoint": "file:///etc/passwd"},
-        {"token_endpoint": None},
-        {"jwks_uri": "gopher://127.0.0.1"},
-        {"authorization_endpoint": "https://user:password@evil.example"},
-        {"authorization_endpoint": "javascript:alert(1)"},
-    ],
-    ids=str,
-)
-async def test_attack_description_that_leads_elsewhere(
-    described: dict[str, Any], api: httpx.AsyncClient, idp: Provider
-) -> None:
-    idp.described = described
-    refused = await api.get(START)
-    assert (refused.status_code, refused.json()["code"]) == (502, "oidc_provider_failed")
-
-
-async def test_cancelled_or_refused_at_the_provider(api: httpx.AsyncClient, idp: Provider) -> None:
-    for error, code in (("access_denied", "oidc_denied"), ("server_error", "oidc_provider_failed")):
-        asked = {"state": state_of(await begin(api)), "error": error}
-        assert error_of(await api.get(CALLBACK, params=asked)) == code

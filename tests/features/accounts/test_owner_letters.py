@@ -14,8 +14,8 @@ from madang.kernel.house import House
 from tests.features.accounts.authenticator import Device
 from tests.features.accounts.conftest import PASSWORD, SITE, Join, bearer, visitor
 from tests.features.accounts.guarding import ME, Clock, post, protect
+from tests.features.accounts.passkeys import PASSKEYS, add, creation
 from tests.features.accounts.posting import deliver, forget_letters
-from tests.features.accounts.test_passkeys import PASSKEYS, add, creation
 from tests.mailbox import Mailbox, words
 
 

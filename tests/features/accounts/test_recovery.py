@@ -8,11 +8,11 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from madang.features.accounts.module import Accounts
+from madang.features.accounts.contracts import Device
 from madang.features.accounts.service import invites, links, recovery
 from madang.kernel import clock
+from madang.kernel.errors import TooMany
 from madang.kernel.house import House
-from madang.kernel.http import build_app
 from tests.features.accounts.conftest import PASSWORD, bearer, only, visitor
 from tests.features.accounts.posting import deliver, forget_letters
 from tests.mailbox import token, words
@@ -253,6 +253,14 @@ async def test_asking_for_many_people_is_slowed_down(api):
     assert int(answers[-1].headers["retry-after"]) > 0
 
 
+async def test_asking_from_all_addresses_of_one_network_is_slowed_down_too(writing):
+    network = f"2001:db8:{secrets.randbelow(65536):x}:{secrets.randbelow(65536):x}"
+    for number in range(recovery.ASKED_AN_HOUR):
+        await recovery.ask_for(writing, "password_reset", "a@example.org", Device(f"{network}::{number:x}", ""), None)
+    with pytest.raises(TooMany):
+        await recovery.ask_for(writing, "password_reset", "b@example.org", Device(f"{network}:1::", ""), None)
+
+
 async def test_a_disabled_account_gets_no_letter(writing, api, box):
     email = await register(api)
     await deliver(writing)
@@ -264,8 +272,7 @@ async def test_a_disabled_account_gets_no_letter(writing, api, box):
 
 
 async def test_without_mail_one_is_told_and_nobody_needs_to_prove_anything(house, join):
-    transport = httpx.ASGITransport(build_app(house, [Accounts()]), client=(secrets.token_hex(4), 1))
-    async with httpx.AsyncClient(transport=transport, base_url="http://madang.test") as client:
+    async with visitor(house) as client:
         answer = await client.post(f"{AUTH}/password/forgot", json={"email": "a@example.org"})
         assert (answer.status_code, answer.json()["code"]) == (409, "mail_not_set_up")
         setup = (await client.get(f"{AUTH}/setup")).json()

@@ -32,10 +32,9 @@ from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Row
 from madang.kernel.house import House, open_house
-from madang.kernel.http import build_app
 from madang.kernel.ids import new_id
 from madang.kernel.settings import Settings
-from tests.features.accounts.conftest import PASSWORD, Join, Person, bearer
+from tests.features.accounts.conftest import PASSWORD, Join, Person, bearer, visitor
 from tests.features.accounts.guarding import LOGIN, STEP, Clock, Protected, protect
 from tests.features.accounts.oidc import address, begin, come_back, who_is
 from tests.features.accounts.provider import Provider
@@ -45,8 +44,7 @@ AUTH = "/api/v1/auth"
 
 
 async def asked(house: House, verb: str, path: str, token: str | None = None, **body: object) -> httpx.Response:
-    transport = httpx.ASGITransport(build_app(house, [Accounts()]), client=("rotation", 1))
-    async with httpx.AsyncClient(transport=transport, base_url="http://madang.test") as client:
+    async with visitor(house) as client:
         return await client.request(verb, path, json=body or None, headers=bearer(token) if token else {})
 
 
@@ -182,8 +180,7 @@ async def test_everything_goes_through_ten_rotations(
 
 
 def _browser(house: House) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(build_app(house, [Accounts()]), client=("rotation", 2))
-    return httpx.AsyncClient(transport=transport, base_url="http://madang.test")
+    return visitor(house)
 
 
 async def test_between_the_rotation_and_the_restart_apps_of_codes_go_on(house: House, folder: Path, guarded: Protected):
