@@ -91,14 +91,31 @@ function Picture({ src, alt }: ComponentProps<"img">) {
   return <Anchor href={typeof src === "string" ? src : ""}>{alt ?? src}</Anchor>;
 }
 
+/** A table that is too wide is scrolled, by keyboard too. */
+function Table({ children }: { children?: ReactNode }) {
+  const { t } = useTranslation();
+  return (
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
+    <div role="region" aria-label={t("chat.table")} tabIndex={0} className="table-scroll">
+      <table>{children}</table>
+    </div>
+  );
+}
+
+/** Whether a cell is a number, a time or a word or two, which break nowhere. */
+function isShort(children: ReactNode): boolean {
+  return typeof children === "string" && children.length <= 16;
+}
+
 const COMPONENTS: Components = {
   a: ({ href, children }) => <Anchor href={href ?? ""}>{children}</Anchor>,
   img: ({ src, alt }) => <Picture src={src} alt={alt} />,
   code: ({ className, children }) => (className?.includes("math-inline") === true && typeof children === "string" ? <Formula tex={children} display={false} /> : <code className={className}>{children}</code>),
   pre: ({ children }) => <CodeBlock>{children}</CodeBlock>,
-  table: ({ children }) => (
-    <div className="table-scroll">
-      <table>{children}</table>
-    </div>
+  table: ({ children }) => <Table>{children}</Table>,
+  td: ({ children, style }) => (
+    <td style={style} className={isShort(children) ? "whitespace-nowrap" : ""}>
+      {children}
+    </td>
   ),
 };
