@@ -32,7 +32,6 @@ from madang.kernel.telemetry import count_request
 logger = log.get_logger(__name__)
 
 LONGEST_REQUEST_ID = 128
-SMALL_BODY_BYTES = 1 << 20
 READING = frozenset({"GET", "HEAD"})
 ADDED = "madang.headers"
 """Where a request's scope keeps headers that its response will have."""

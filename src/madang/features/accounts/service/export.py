@@ -84,7 +84,7 @@ async def export_by_operator(house: House, email: str) -> AsyncGenerator[bytes]:
 async def archive(house: House, who: Principal) -> AsyncGenerator[bytes]:
     """The archive of what every feature keeps of the account."""
     sink = _Sink()
-    with ZipFile(sink, "w", ZIP_DEFLATED) as packed:  # pyright: ignore[reportArgumentType]  # it needs no more of a file
+    with ZipFile(sink, "w", ZIP_DEFLATED) as packed:
         for export in house.offers.all(EXPORT):
             async for file in export(house, who):
                 info = ZipInfo(file.path, now().timetuple()[:6])

@@ -76,9 +76,7 @@ def make_access_token(keys: Keys, claims: AccessClaims, lifetime: timedelta) -> 
         "iat": moment,
         "exp": moment + lifetime,
     }
-    return jwt.encode(  # pyright: ignore[reportUnknownMemberType]  # typed only with the package for RSA keys
-        payload, keys.access, ALGORITHM, headers={"kid": keys.kid}
-    )
+    return jwt.encode(payload, keys.access, ALGORITHM, headers={"kid": keys.kid})
 
 
 def read_access_token(keys: Keys, token: str) -> AccessClaims:
@@ -88,7 +86,7 @@ def read_access_token(keys: Keys, token: str) -> AccessClaims:
         signer = next((one for one in (keys, *keys.former) if one.kid == kid), None)
         if signer is None:
             raise _not_ours()
-        payload = jwt.decode(  # pyright: ignore[reportUnknownMemberType]  # typed only with the package for RSA keys
+        payload = jwt.decode(
             token,
             signer.access,
             [ALGORITHM],
