@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { useTranslation } from "react-i18next";
 import { Field, FormDialog } from "@/kernel/ui";
 
 interface NameDialogProps {
@@ -14,7 +15,9 @@ interface NameDialogProps {
 
 /** Asks for a name. Draw it only while it is open. */
 export function NameDialog({ title, label, submit, initial = "", busy, error, onName, onClose }: NameDialogProps) {
+  const { t } = useTranslation();
   const [name, setName] = useState(initial);
+  const [tried, setTried] = useState(false);
   return (
     <FormDialog
       open
@@ -24,10 +27,11 @@ export function NameDialog({ title, label, submit, initial = "", busy, error, on
       error={error}
       onClose={onClose}
       onSubmit={() => {
+        setTried(true);
         if (name.trim() !== "") onName(name.trim());
       }}
     >
-      <Field label={label} name="name" required maxLength={200} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
+      <Field label={label} name="name" required maxLength={200} autoComplete="off" error={tried && name.trim() === "" ? t("places.nameNeeded") : undefined} value={name} onChange={(event) => setName(event.target.value)} />
     </FormDialog>
   );
 }
