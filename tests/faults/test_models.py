@@ -60,7 +60,7 @@ async def test_stopping_closes_the_models_connection_at_once(tmp_path: Path) -> 
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
             people = People(live, http, await sign_in(live, http), random.Random(5))
             asked = [spawn(people.ask("openai/bench?tokens=100000&rate=50", 1), "asked") for _ in range(AT_ONCE)]
-            await eventually(lambda: _are_read(people), within=60)
+            await eventually(lambda: _are_read(people), within=240)
             took = sorted([await stop(live, people, http, run_id) for run_id in sorted(people.reading)])
             people.chats += await asyncio.gather(*asked)
         people.check()

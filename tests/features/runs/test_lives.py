@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 
 from madang.features.agents.public import Citation
 from madang.features.runs.service import desk, performance, reading
@@ -266,6 +266,69 @@ async def test_an_error_without_words_is_an_interruption_like_any_other(
     monkeypatch.setattr(performance, "run_agent", interrupted)
     await asyncio.wait_for(asked.perform(), 20)
     assert ((await asked.run()).status, (await asked.run()).attempt) == ("finished", 2)
+
+
+def once(real: Any, error: Exception) -> Any:
+    """The same, but the first reply is lost: it is done, and the caller hears an error."""
+    lost = False
+
+    async def doing(*given: Any) -> Any:
+        nonlocal lost
+        found = await real(*given)
+        if not lost:
+            lost = True
+            raise error
+        return found
+
+    return doing
+
+
+async def test_an_end_of_which_only_the_reply_was_lost_is_told_and_announced_once(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(performance, "_store", once(performance._store, OSError("gone")))
+    reader = asyncio.get_running_loop().create_task(asked.read())
+    await asyncio.wait_for(asked.perform(), 20)
+    whole = await asyncio.wait_for(reader, 4)  # before it would look at the row
+    assert whole == await asked.read()
+    told = "SELECT count(*) FROM supervisor.outbox WHERE name = 'runs.ended' AND payload ->> 'run_id' = :id"
+    async with asked.house.db.transaction() as tx:
+        assert await tx.scalar(text(told), {"id": str(asked.run_id)}) == 1
+
+
+async def test_a_next_attempt_of_which_only_the_reply_was_lost_is_made(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(performance, "run_agent", once(performance.run_agent, OSError("gone")))
+    real = Hands._hold
+
+    def hold(self: Hands, row: Any, written: Any = ()) -> Any:
+        if row.attempt == 2:
+            raise OSError("gone")
+        return real(self, row, written)
+
+    monkeypatch.setattr(Hands, "_hold", hold)
+    await asyncio.wait_for(asked.perform(), 20)
+    run = await asked.run()
+    assert (run.status, run.attempt) == ("finished", 3)
+    assert is_whole(await asked.read())
+
+
+async def test_a_worker_that_ends_while_it_waits_for_the_database_gives_the_run_back(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = asyncio.Event()
+
+    async def away(_: Hands, hand: Any) -> None:
+        waits.set()
+        raise OSError("gone")
+
+    monkeypatch.setattr(performance, "run_agent", once(performance.run_agent, OSError("gone")))
+    monkeypatch.setattr(Hands, "retake", away)
+    performing = asked.performing()
+    await asyncio.wait_for(waits.wait(), 20)
+    await given_up(performing)
+    assert (await asked.run()).status == "queued"
 
 
 async def test_leases_are_renewed_after_any_failure_to(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 from redis.exceptions import RedisError
 from sqlalchemy import Row, and_, bindparam, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from madang.features.runs.contracts import PERFORM, RunOrder
 from madang.features.runs.service.desk import STOP_CHANNEL
@@ -82,8 +82,10 @@ def _take() -> ReturningUpdate[Any]:
 
 @cache
 def _retake() -> ReturningUpdate[Any]:
-    """Claims the next attempt of a run that is ours."""
-    return _claim(RUNS.c.status == "running", RUNS.c.attempt == bindparam("attempt_before"))
+    """Claims the next attempt of a run that is ours, also when it was claimed before and the reply to it was lost."""
+    before: BindParameter[int] = bindparam("attempt_before")
+    ours = and_(RUNS.c.status == "running", RUNS.c.lease_owner == bindparam("owner"))
+    return _claim(ours, RUNS.c.attempt.between(before, before + 1))
 
 
 @dataclass(slots=True, eq=False)
@@ -132,6 +134,8 @@ class Hands:
 
     async def retake(self, hand: Hand) -> Hand | None:
         """Begin another attempt at a run that is still ours; None when it is not."""
+        if self.runs.get(hand.run.id) is not hand:
+            return None
         async with self.house.db.transaction() as tx:
             mine = {"run": hand.run.id, "owner": self.owner, "attempt_before": hand.attempt}
             taken = (await tx.execute(_retake(), mine)).first()

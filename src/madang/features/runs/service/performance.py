@@ -1,6 +1,7 @@
 """Performing a run in a worker: claim, agent, end; whatever dies in between, another attempt says the rest."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 import psycopg
 import psycopg_pool
 from redis.exceptions import RedisError
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from madang.features.agents.public import Turn, forget_run, run_agent
@@ -24,7 +25,7 @@ from madang.features.runs.tables import RUNS
 from madang.features.usage.public import BudgetExhausted, Tally, tallied
 from madang.kernel import log
 from madang.kernel.auth import Principal
-from madang.kernel.db import Delivery
+from madang.kernel.db import Delivery, Tx
 from madang.kernel.errors import Problem
 from madang.kernel.house import House
 from madang.kernel.jobs import spawn
@@ -236,20 +237,30 @@ async def _store(
     }
     async with house.db.transaction() as tx:
         stored = await tx.execute(END, end)
-        if stored.first() is None:
+        if stored.first() is not None:
+            labels = {key: str(value) for key, value in hand.run.labels.items()}
+            await tx.announce(RunEnded(hand.run.id, hand.run.account_id, ending.status, labels))
+        elif not await _has_ended(tx, hand, ending):
             raise FencedError(str(hand.run.id))
-        labels = {key: str(value) for key, value in hand.run.labels.items()}
-        await tx.announce(RunEnded(hand.run.id, hand.run.account_id, ending.status, labels))
     return last, totals
+
+
+async def _has_ended(tx: Tx, hand: Hand, ending: Ending) -> bool:
+    """Whether this attempt has stored this end before, and only the reply to it was lost."""
+    ours = select(RUNS.c.id).where(RUNS.c.id == hand.run.id, RUNS.c.attempt == hand.attempt)
+    return await tx.scalar(ours.where(RUNS.c.status == ending.status)) is not None
 
 
 async def _try_again(hands: Hands, hand: Hand) -> Hand | None:
     """Wait until PostgreSQL answers, then begin the next attempt if the run is still ours."""
     tries = 0
     while True:
-        await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
-        tries += 1
         try:
+            await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
             return await hands.retake(hand)
         except AWAY:
-            continue
+            tries += 1
+        except asyncio.CancelledError:
+            with suppress(*AWAY):
+                await hands.give_back(hand)
+            raise
