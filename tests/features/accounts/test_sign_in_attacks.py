@@ -92,6 +92,33 @@ async def test_a_lost_answer_and_two_tabs_get_the_same_successor(api: httpx.Asyn
     assert person.refresh_token not in successors
 
 
+async def test_tabs_that_wake_up_one_after_the_other_end_nothing(api: httpx.AsyncClient, join: Join) -> None:
+    """A browser opens ten tabs anew: the cookie is another by the time that some of their requests come through."""
+    person = await join()
+    late = {"refresh_token": person.refresh_token}
+    for _ in range(5):
+        held = [(await api.post(REFRESH, json=late)).json()["refresh_token"]]
+        for _ in range(3):
+            held.append((await api.post(REFRESH, json={"refresh_token": held[-1]})).json()["refresh_token"])
+        answers = await asyncio.gather(*(api.post(REFRESH, json={"refresh_token": one}) for one in held))
+        assert [answer.status_code for answer in answers] == [200] * 4
+    assert (await me(api, answers[0].json()["access_token"])).status_code == 200
+
+
+async def test_a_copied_refresh_token_is_found_out_after_the_grace_whoever_was_first(
+    api: httpx.AsyncClient, house: House, join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two who hold the same token within the grace go on as one, until the first of them steps on."""
+    person = await join()
+    both = (await api.post(REFRESH, json={"refresh_token": person.refresh_token})).json()["refresh_token"]
+    assert (await api.post(REFRESH, json={"refresh_token": both})).json()["refresh_token"] == both
+    monkeypatch.setattr(signing_in, "GRACE", timedelta(0))
+    stepped = (await api.post(REFRESH, json={"refresh_token": both})).json()["refresh_token"]
+    assert stepped != both
+    assert (await api.post(REFRESH, json={"refresh_token": both})).status_code == 401
+    assert (await api.post(REFRESH, json={"refresh_token": stepped})).status_code == 401
+
+
 async def test_a_sign_in_that_rested_too_long_has_ended(api: httpx.AsyncClient, house: House, join: Join) -> None:
     person = await join()
     async with house.db.transaction() as tx:

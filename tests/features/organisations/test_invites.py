@@ -1,16 +1,20 @@
 """Codes: who makes them, what they are good for, and that no interleaving lets one person too many in."""
 
 import asyncio
+import re
 import secrets
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from madang.features.organisations.service import codes
+from madang.features.organisations.service.invitation import invitation
 from madang.kernel.house import House
+from madang.kernel.mail import written
 from tests.features.organisations.conftest import Api, World, only, told
 
 
@@ -229,3 +233,34 @@ async def test_an_invitation_is_mailed_to_whom_it_is_for(house: House, world: Wo
         assert f"https://madang.example/join/{code['code']}" in letter
     anybody = await invite(api)
     assert anybody["is_sent"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Win https://evil.example/prize now", "Win https·//evil·example/prize now"),
+        ("www.evil.example", "www·evil·example"),
+        ("One\u2028Bcc: a@evil.example\u0085two", "One Bcc: a@evil·example two"),
+        ("Dr. Kim: 3. 학년", "Dr. Kim: 3. 학년"),
+    ],
+)
+def test_a_name_is_no_link_and_no_header_in_a_letter_to_strangers(name: str, said: str) -> None:
+    """Whoever may found an organisation does not write letters to anybody in this server's name."""
+    letter = invitation("a@example.org", name, "https://madang.example/join/x", datetime(2026, 1, 1, tzinfo=UTC))
+    message = written(letter, "Madang <madang@example.org>")
+    assert str(message["Subject"]) == f"{said}: 초대합니다 · You are invited"
+    html = message.get_body(("html",)).get_content()
+    assert set(re.findall(r'href="([^"]*)"', html)) == {"https://madang.example/join/x"}
+    assert f"“{said}”" in message.get_body(("plain",)).get_content()
+
+
+@pytest.mark.parametrize("name", ["a\u2028b", "a\u0085b", "a\u202egnp.exe", "\u2067a", "a\x00", "\u2029"])
+async def test_names_and_notes_hold_nothing_that_changes_what_is_around_them(name: str, api: Api, world: World) -> None:
+    scope = f"/scopes/{world.id('a')}"
+    for method, path, body in (
+        ("POST", "/organisations/", {"name": name}),
+        ("PUT", scope, {"name": name}),
+        ("POST", f"{scope}/children", {"kind": "class", "name": name}),
+        ("POST", f"{scope}/invites", {"role": "student", "note": name}),
+    ):
+        assert told(await api("supervisor", method, path, body)) == (422, "request_invalid"), path

@@ -27,7 +27,7 @@ from madang.features.accounts.service.lookup import (
     verified_email,
 )
 from madang.features.accounts.service.registration import display_name
-from madang.features.accounts.service.throttle import Counter, attempt
+from madang.features.accounts.service.throttle import Counter, attempt, place
 
 __all__ = [
     "EXPECTED",
@@ -53,6 +53,7 @@ __all__ = [
     "attempt",
     "display_name",
     "normal_email",
+    "place",
     "supervisors",
     "verified_email",
 ]

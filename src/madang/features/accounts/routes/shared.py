@@ -20,7 +20,10 @@ COOKIE = "madang_refresh"
 COOKIE_PATH = "/api/v1/auth"
 BROWSER_COOKIE = "madang_browser"
 
-type Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+type Line = Annotated[
+    str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")
+]
+"""One line: no control characters, separators of lines, or marks that turn the direction of what follows."""
 type Email = Annotated[str, Field(max_length=320, json_schema_extra={"pattern": addresses.EMAIL_PATTERN})]
 type Password = Annotated[SecretStr, Field(max_length=1024)]
 type Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]

@@ -19,7 +19,7 @@ async def note_failed(house: House, email: str, account_id: UUID | None, device:
 
     Takes as long for an unknown address.
     """
-    if await throttle.is_first(house, f"failure {device.address} {email}", QUIET_SECONDS):
+    if await throttle.is_first(house, f"failure {throttle.place(device.address)} {email}", QUIET_SECONDS):
         async with house.db.transaction() as tx:
             await record(tx, None, "accounts.sign_in_failed", Target("account", account_id))
 

@@ -59,7 +59,9 @@ async def ask_for(house: House, kind: Letter, email: str, device: Device, langua
     if not mail.is_set_up(house.settings):
         raise Conflict("mail_not_set_up", "This server sends no mail. Ask the person who runs it.")
     address = normal_email(email)
-    await throttle.count(house, [throttle.Counter(f"letters from {device.address}", ASKED_AN_HOUR, 3600)])
+    await throttle.count(
+        house, [throttle.Counter(f"letters from {throttle.place(device.address)}", ASKED_AN_HOUR, 3600)]
+    )
     try:
         await throttle.count(house, [throttle.Counter(f"letters to {kind} {address}", LETTERS_AN_HOUR, 3600)])
     except TooMany:

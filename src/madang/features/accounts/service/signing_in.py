@@ -25,7 +25,11 @@ from madang.kernel.house import House
 logger = log.get_logger(__name__)
 
 GRACE = timedelta(seconds=10)
-"""A refresh token that was just used answers with the same successor: its answer was lost, or a second tab asked."""
+"""A refresh token that was just used answers with the same successor: its answer was lost, or a second tab asked.
+
+So does the successor itself, which stays the same in this time: where one tab after the other wakes up, some ask with
+the token before, whenever their requests come through, and none of them was copied.
+"""
 
 LONGEST_DEVICE = 300
 REMEMBERED = timedelta(days=90)
@@ -146,13 +150,14 @@ async def _lock_login(tx: Tx, desk: Desk, presented: tokens.RefreshToken) -> tup
 def _rotate(login: LoginRow, presented: tokens.RefreshToken, device: Device) -> bool:
     """Step to the next generation, stay in the grace after a step, or end the sign-in at a replay."""
     moment = now()
+    has_just_stepped = login.generation > 1 and moment - login.rotated_at <= GRACE
+    if has_just_stepped and presented.generation in {login.generation - 1, login.generation}:
+        return True
     if presented.generation == login.generation:
         login.generation += 1
         login.rotated_at = moment
         login.expires_at = moment + timedelta(days=settings.load().sign_in_days)
         login.address, login.user_agent = device.address[:LONGEST_DEVICE], device.user_agent[:LONGEST_DEVICE]
-        return True
-    if presented.generation == login.generation - 1 and moment - login.rotated_at <= GRACE:
         return True
     login.ended_at, login.end_reason, login.is_trusted = moment, "reuse", False
     logger.warning("refresh_token_replayed", login_id=str(login.id), account_id=str(login.account_id))

@@ -10,10 +10,13 @@ from pydantic import BaseModel, StringConstraints
 from madang.features.organisations.contracts import Kind, Permission, Role, Status
 from madang.features.organisations.service.scopes import Listed, removal_at
 
-type Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+NOT_SHOWN = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+"""Control characters, separators of lines, and marks that turn the direction of what follows."""
+
+type Line = Annotated[str, StringConstraints(max_length=200, pattern=rf"^[^{NOT_SHOWN}]*$")]
 type Name = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"),
+    StringConstraints(min_length=1, max_length=200, pattern=rf"^[^{NOT_SHOWN}]*[^\s{NOT_SHOWN}][^{NOT_SHOWN}]*$"),
 ]
 
 

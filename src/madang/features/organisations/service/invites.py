@@ -8,11 +8,12 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import func, select
 
-from madang.features.accounts.public import Account, Counter, account_of, attempt, normal_email
+from madang.features.accounts.public import Account, Counter, account_of, attempt, normal_email, place
 from madang.features.organisations import queries, settings
 from madang.features.organisations.access import permit
 from madang.features.organisations.contracts import RANK, Invite, Kind, Offer, Role, Scope
 from madang.features.organisations.service import codes, links
+from madang.features.organisations.service.invitation import invitation
 from madang.features.organisations.service.joining import Place, enrol
 from madang.features.organisations.service.members import permit_grant
 from madang.features.organisations.service.scopes import lock
@@ -24,14 +25,6 @@ from madang.kernel.clock import now
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Forbidden, NotFound
 from madang.kernel.house import House
-
-SUBJECT = "{name}: 초대합니다 · You are invited"
-ACTION = "함께하기 · Join"
-INVITATION = (
-    "안녕하세요.\n\n“{name}”에서 초대했습니다. 아래 링크를 눌러 함께해 주세요. {moment}까지 쓸 수 있습니다."
-    "\n\nHello,\n\nyou are invited to “{name}”. Open this link to join; it is good until {moment}.\n\n{link}"
-)
-"""In both languages, since nobody knows yet which the person reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +125,7 @@ async def _send(house: House, tx: Tx, row: InviteRow, scope: Scope, code: str) -
     """Mail the code to whom it is for, where mail is set up; otherwise whoever made it hands it over."""
     if row.email is not None and mail.is_set_up(house.settings):
         link = links.join_url(house.settings.base_url, code)
-        text = INVITATION.format(name=scope.name, link=link, moment=f"{row.expires_at:%Y-%m-%d %H:%M} UTC")
-        await mail.post(tx, mail.Mail(row.email, SUBJECT.format(name=scope.name), text, action=ACTION))
+        await mail.post(tx, invitation(row.email, scope.name, link, row.expires_at))
         row.sent_at = now()
 
 
@@ -191,7 +183,7 @@ async def _try[T](house: House, address: str, work: Callable[[Tx], Awaitable[T]]
 
 def guesses(address: str) -> list[Counter]:
     """What wrong codes from an address count against."""
-    return [Counter(f"invites {address}", settings.load().invite_attempts)]
+    return [Counter(f"invites {place(address)}", settings.load().invite_attempts)]
 
 
 async def knows(house: House, tx: Tx, code: str, email: str) -> bool:
@@ -215,6 +207,8 @@ async def redeem(house: House, tx: Tx, account: Account, code: str) -> UUID:
     row, scope = await find(house, tx, code)
     await lock(tx, scope.id)
     await tx.refresh(row, with_for_update=True)
+    if row.code_hash not in _digests(house, code):
+        raise unknown()  # it was renewed this moment
     permit_address(row, account.email)
     query = select(MembershipRow).where(MembershipRow.scope_id == scope.id, MembershipRow.account_id == account.id)
     member = await tx.scalar(query)

@@ -59,6 +59,7 @@ async def change(
 
     Raises `NotFound`, `Forbidden` (scope_permission, rank_too_high) and `Conflict` (last_owner, owner_not_suspended).
     """
+    await lock(tx, scope_id)
     scope = await permit(tx, who, scope_id, "members.manage")
     row = await _below(tx, who, scope, member_id)
     before = {"role": row.role, "status": row.status}
@@ -89,6 +90,7 @@ async def remove(tx: Tx, who: Principal, scope_id: UUID, member_id: UUID) -> Non
 
     Raises `NotFound`, `Forbidden` and `Conflict` (last_owner).
     """
+    await lock(tx, scope_id)
     scope = await permit(tx, who, scope_id, "members.manage")
     row = await _below(tx, who, scope, member_id)
     if row.role == "owner":
@@ -119,8 +121,7 @@ async def leave(tx: Tx, who: Principal, scope_id: UUID) -> None:
 
 
 async def _below(tx: Tx, who: Principal, scope: Scope, member_id: UUID) -> MembershipRow:
-    """A member of the scope who ranks below the caller, with the scope's members locked; raises as `change` does."""
-    await lock(tx, scope.id)
+    """A member of the scope, whose members are locked, who ranks below the caller; raises as `change` does."""
     row = await member_of(tx, scope.id, member_id)
     theirs = max(RANK[msgspec.convert(row.role, Role)], await queries.rank_of(tx, row.account_id, scope.path))
     if theirs >= rank(who, scope):

@@ -24,12 +24,12 @@ async def transfer(tx: Tx, who: Principal, scope_id: UUID, member_id: UUID) -> M
     In the caller's transaction, which goes on in the house's name, since nobody else may make an owner. Raises
     `NotFound`, `Forbidden`, and `Conflict` when the member cannot own it now.
     """
+    await lock(tx, scope_id)  # before asking whether the caller owns it: they may just be handing it over
     scope = await permit(tx, who, scope_id, "scope.transfer")
     await prove_owner(tx, scope)
     await act_as_house(tx)
     if scope.kind != "organisation":
         raise Conflict("owners_own_organisations", f"Only an organisation has owners; this is a {scope.kind}.")
-    await lock(tx, scope.id)
     heir = await member_of(tx, scope.id, member_id)
     if heir.status == "suspended":
         raise Conflict("member_suspended", "This member is suspended. Readmit them first, or choose another one.")
