@@ -74,3 +74,33 @@ def test_a_form_cut_off_in_the_file_is_refused(missing):
     body = form(b"z" * 300)
     with pytest.raises(BadRequest, match="upload_cut_off"):
         read(body[: -missing - 9])
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b'--XX\r\nContent-Disposition: form-data; name="note"\r\n\r\n\r\n',
+        b"--XX\r\nX-Much: " + b"y" * 3000 + b"\r\n\r\n\r\n",
+        b"--XX\r\n" + b"A: b\r\n" * 500,
+        b"--XX\r\nA: " + b"b" * 5000,
+    ],
+    ids=["parts", "headers of parts", "headers", "a header"],
+)
+def test_a_form_that_never_comes_to_its_file_is_not_read_to_its_end(piece):
+    taken = 0
+
+    async def endless():
+        nonlocal taken
+        while taken < 50_000_000:
+            taken += len(piece)
+            yield piece
+
+    with pytest.raises(BadRequest, match="form_malformed"):
+        asyncio.run(read_upload(KIND, endless()))
+    assert taken < 200_000
+
+
+def test_what_comes_after_the_file_is_not_taken_for_it():
+    second = b'--XX\r\nContent-Disposition: form-data; name="file"; filename="b.txt"\r\n\r\nother\r\n'
+    body = form(b"first").replace(b"--XX--", second + b"--XX--")
+    assert read(body) == ("a.txt", b"first")

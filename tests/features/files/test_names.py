@@ -24,6 +24,18 @@ from madang.features.files.service.names import MAX_NAME, disposition, safe_name
         ("abc\u202egnp.exe", "abcgnp.exe"),
         (unicodedata.normalize("NFD", "한글 문서.txt"), "한글 문서.txt"),
         ("한" * 500 + ".pdf", "한" * (MAX_NAME - 4) + ".pdf"),
+        ("CON", "_CON"),
+        ("nul.txt", "_nul.txt"),
+        ("C:\\aux .tar.gz", "_aux .tar.gz"),
+        ("com1.pdf", "_com1.pdf"),
+        ("LPT².md", "_LPT².md"),
+        ("console.txt", "console.txt"),
+        ("com10.txt", "com10.txt"),
+        ("..\\..//%2e%2e\x00/etc\\shadow", "shadow"),
+        ("👩‍👩‍👧 가족.pdf", "👩👩👧 가족.pdf"),
+        ("🏡" * 10_000, "🏡" * MAX_NAME),
+        ("\u202e\u2066\u200f\ufeff", "file"),
+        ("a" * (MAX_NAME - 1) + " b.x", "a" * (MAX_NAME - 2) + ".x"),
     ],
 )
 def test_known_tricks(given_name, kept):
@@ -38,6 +50,7 @@ def test_any_name_becomes_a_plain_one(name):
     assert unicodedata.is_normalized("NFC", safe)
     assert all(unicodedata.category(char)[0] != "C" for char in safe)
     assert safe_name(safe) == safe
+    assert safe == safe.strip(" .")
 
 
 @given(st.text())

@@ -1,6 +1,7 @@
 """A file is what it contains, whatever it is called."""
 
 import io
+import tracemalloc
 import zipfile
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from madang.features.files.contracts import DOCX, MARKDOWN, PDF, TEXT
 from madang.features.files.service.types import media_type_of
 from madang.kernel.errors import UnsupportedType
+from tests.features.knowledge.traps import crowded_archive, polyglot
 
 
 def archive(*names):
@@ -58,6 +60,22 @@ def test_anything_else_is_refused_whatever_its_name(content):
     with pytest.raises(UnsupportedType) as refused:
         media_type_of(io.BytesIO(content), "report.pdf")
     assert refused.value.code == "unsupported_file_type"
+
+
+def test_a_table_of_contents_with_a_million_members_is_not_read():
+    crowd = io.BytesIO(crowded_archive())
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnsupportedType, match="ZIP"):
+            media_type_of(crowd, "report.docx")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 5_000_000
+
+
+def test_a_file_that_is_many_things_is_the_one_that_is_read():
+    assert media_type_of(io.BytesIO(polyglot()), "page.html") == PDF
 
 
 def test_a_protected_word_file_is_named_as_such():

@@ -1,14 +1,16 @@
 """Every kind of document is read, and whatever cannot be is named, while the reader's harm stays in its process."""
 
 import time
+from contextlib import suppress
 
 import pytest
 
 from madang.features.files.contracts import DOCX, MARKDOWN, PDF, TEXT
-from madang.features.knowledge.service.formats import PAGE_CHARACTERS, clean, unwrap
+from madang.features.knowledge.service.formats import PAGE_CHARACTERS, clean, cut, unwrap
+from madang.features.knowledge.service.reader import outcome
 from madang.features.knowledge.service.reading import ERRORS, UnreadableError, read_document
 from madang.features.knowledge.settings import KnowledgeSettings
-from tests.features.knowledge import hostile
+from tests.features.knowledge import hostile, traps
 
 LIMITS = KnowledgeSettings(max_pages=3000, max_characters=100_000, read_seconds=60, read_memory_mb=1024)
 
@@ -79,6 +81,72 @@ async def test_what_cannot_be_read_is_named(tmp_path, make, media_type, code):
         await read(tmp_path, make(), media_type)
     assert failed.value.code in ({code} if isinstance(code, str) else code)
     assert failed.value.code in ERRORS
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        traps.script_pdf,
+        traps.huge_box_pdf,
+        traps.self_drawing_pdf,
+        traps.polyglot,
+        traps.nested_docx,
+        traps.climbing_docx,
+    ],
+    ids=lambda make: make.__name__,
+)
+async def test_a_trap_beside_the_text_does_not_spring(tmp_path, make):
+    """The text is read; nothing else is run, drawn, unpacked or fetched."""
+    media_type = DOCX if make.__name__.endswith("docx") else PDF
+    assert [page.strip() for page in await read(tmp_path, make(), media_type)] == ["Courtyard"]
+
+
+@pytest.mark.parametrize("make", [traps.external_entity_docx, traps.external_dtd_docx], ids=["entity", "definitions"])
+async def test_a_word_file_cannot_ask_for_files_of_its_reader(tmp_path, make):
+    pages = []
+    with suppress(UnreadableError):
+        pages = await read(tmp_path, make(), DOCX)
+    assert "".join(pages).strip() in {"", "Courtyard"}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        traps.deep_tree_pdf,
+        traps.deep_array_pdf,
+        traps.inflating_pdf,
+        traps.wide_table_docx,
+        traps.deep_tables_docx,
+        traps.lying_docx,
+    ],
+    ids=lambda make: make.__name__,
+)
+async def test_what_would_take_all_time_or_memory_is_refused(tmp_path, make):
+    media_type = DOCX if make.__name__.endswith("docx") else PDF
+    limits = KnowledgeSettings(read_seconds=3, read_memory_mb=256)
+    with pytest.raises(UnreadableError) as refused:
+        await read(tmp_path, make(), media_type, limits)
+    assert refused.value.code in ERRORS
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xef\xbb\xbf", b"\xff\xfe", "\u200b\u2060\u200d \n\u00a0\u3000".encode(), "\ufeff\u202e".encode("utf-16")],
+    ids=["only a mark", "only a mark of UTF-16", "nothing to be seen", "marks"],
+)
+def test_what_nobody_can_see_is_no_text(tmp_path, content):
+    path = tmp_path / "document"
+    path.write_bytes(content)
+    assert outcome(TEXT, path, 10, 1000) == {"error": "no_text_found"}
+
+
+@pytest.mark.parametrize("ends", ["\r", "\n", "\r\n", "\r\n\r"])
+def test_lines_may_end_in_any_way(ends):
+    paragraphs = [f"{number}. " + "글이 이어진다. " * 40 for number in range(30)]
+    blank = "\n\n".replace("\n", ends)
+    assert [page.split() for page in cut(blank.join(paragraphs))] == [
+        page.split() for page in cut("\n\n".join(paragraphs))
+    ]
 
 
 async def test_a_huge_picture_does_no_harm(tmp_path):

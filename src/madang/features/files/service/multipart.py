@@ -8,6 +8,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from madang.kernel.errors import BadRequest, Invalid
 
+MOST_BEFORE = 65_536
+"""Bytes that may come before the file: a form that never comes to its file would be read for ever."""
+
 
 @dataclass(slots=True)
 class Upload:
@@ -76,9 +79,14 @@ async def read_upload(content_type: str | None, body: AsyncIterator[bytes], name
         raise BadRequest("form_malformed", "Send the file as multipart/form-data with a boundary.")
     form = _Form(name.encode())
     parser = _parser(form, boundary)
+    seen = 0
     while form.filename is None:
-        if not await _advance(parser, body):
+        if seen > MOST_BEFORE:
+            raise BadRequest("form_malformed", f"Put the file, in a part called `{name}`, first in the form.")
+        taken = await _advance(parser, body)
+        if taken is None:
             raise Invalid("file_missing", f"The form has no file in a part called `{name}`.")
+        seen += taken
     return Upload(form.filename, _content(form, parser, body))
 
 
@@ -101,16 +109,16 @@ def _parser(form: _Form, boundary: bytes) -> MultipartParser:
         raise BadRequest("form_malformed", "The boundary of the form is not acceptable.") from None
 
 
-async def _advance(parser: MultipartParser, body: AsyncIterator[bytes]) -> bool:
-    """Feed the next piece of the body; False when there is none."""
+async def _advance(parser: MultipartParser, body: AsyncIterator[bytes]) -> int | None:
+    """Feed the next piece of the body; its size in bytes, None when there is none."""
     piece = await anext(body, None)
     if not piece:
-        return piece is not None
+        return None if piece is None else 0
     try:
         parser.write(piece)
     except FormParserError:
         raise BadRequest("form_malformed", "The form is not valid multipart/form-data.") from None
-    return True
+    return len(piece)
 
 
 async def _content(form: _Form, parser: MultipartParser, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -120,5 +128,5 @@ async def _content(form: _Form, parser: MultipartParser, body: AsyncIterator[byt
             yield piece
         if form.finished:
             return
-        if not await _advance(parser, body):
+        if await _advance(parser, body) is None:
             raise BadRequest("upload_cut_off", "The upload ended before the file did; send it again.")

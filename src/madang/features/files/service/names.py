@@ -9,6 +9,8 @@ MAX_NAME = 200
 
 _CONTROL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)", re.IGNORECASE)
+"""Names that Windows keeps for itself, with any extension: nobody there could save or delete such a file."""
 
 
 def safe_name(given: str | None) -> str:
@@ -19,10 +21,12 @@ def safe_name(given: str | None) -> str:
     name = unicodedata.normalize("NFC", given or "").replace("\\", "/").rsplit("/", 1)[-1]
     name = "".join(char for char in name if unicodedata.category(char) not in _CONTROL)
     name = _FORBIDDEN.sub("_", name).strip(" .\u3000")
+    if _DEVICE.match(name.replace(" ", "")):
+        name = f"_{name}"
     stem, dot, extension = name.rpartition(".")
     if dot and len(extension) <= 12:
         name = stem[: MAX_NAME - len(extension) - 1] + dot + extension
-    return name[:MAX_NAME] or "file"
+    return name[:MAX_NAME].rstrip(" .\u3000") or "file"
 
 
 def disposition(filename: str) -> str:

@@ -73,7 +73,7 @@ def _decode(content: bytes) -> str:
 
 def cut(text: str) -> Iterator[str]:
     """A running text in pages: at form feeds, and between paragraphs where a page is full."""
-    for part in text.replace("\r\n", "\n").split("\f"):
+    for part in text.replace("\r\n", "\n").replace("\r", "\n").split("\f"):
         page: list[str] = []
         size = 0
         for paragraph in _paragraphs(part):

@@ -63,6 +63,11 @@ def words(text: str) -> list[str]:
     return found
 
 
+def people(text: str) -> set[str]:
+    """Names of people in a Korean text, as far as the dictionary knows them."""
+    return {surface for surface, features in _morphemes(text) if features[:2] == ["NNP", "인명"]}
+
+
 def grams(text: str) -> list[str]:
     """The character n-grams of the text: pairs of syllables, fours of letters (shorter words whole)."""
     found: list[str] = []

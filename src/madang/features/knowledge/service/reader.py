@@ -7,6 +7,7 @@ hostile file does to this process, the worker only sees it end.
 
 import ctypes
 import json
+import os
 import resource
 import signal
 import sys
@@ -15,9 +16,13 @@ from pathlib import Path
 DIE_WITH_PARENT = 1
 """prctl's PR_SET_PDEATHSIG."""
 
+NICE = 10
+"""Answers that are being written go before documents that are being read."""
+
 
 def confine(memory_mb: int, cpu_seconds: int) -> None:
-    """Bound this process: address space, processor time, no files written, no core, and no life after its parent."""
+    """Bound this process: address space, processor time, no files written, no core, no life after its parent."""
+    os.nice(NICE)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
@@ -40,7 +45,12 @@ def outcome(media_type: str, path: Path, max_pages: int, max_characters: int) ->
         return {"error": "too_many_pages"}
     if sum(map(len, pages)) > max_characters:
         return {"error": "document_too_large"}
-    return {"pages": pages} if any(pages) else {"error": "no_text_found"}
+    return {"pages": pages} if any(map(says_something, pages)) else {"error": "no_text_found"}
+
+
+def says_something(page: str) -> bool:
+    """Whether there is anything on a page that ink would show: invisible characters are no text."""
+    return any(character.isprintable() and not character.isspace() for character in page)
 
 
 def main() -> None:
