@@ -1,9 +1,10 @@
 """How often the built-in model answers right, through the assistant: `python bench/answers.py [KORQUAD.json]`.
 
 Korean: every 144th question of KorQuAD 1.0's development set (40 of 5,774) with its own paragraph, when the file is
-given; English and more Korean: passages and questions written for this bench. An answer is right when it holds an
-expected answer, both without spaces and punctuation. Each question is also asked of a paragraph about something else:
-there the right answer is none. Needs MADANG_LOCAL_MODELS_URL.
+given; English and more Korean: passages and questions written for this bench, and everyday pages (a library, a clinic,
+a gym, …) with questions that they answer and questions that they do not. An answer is right when it holds an expected
+answer, both without spaces and punctuation. Each question about a passage is also asked of one about something else:
+there the right answer is none, as it is to what an everyday page does not say. Calls are metered, as always.
 """
 
 import json
@@ -19,18 +20,19 @@ from pathlib import Path
 from uuid import UUID
 
 import uvloop
+from ground import Ground, model_server, open_ground
 
 from madang.features.agents.contracts import AgentContext, Turn
 from madang.features.agents.service.answering import answer_small
-from madang.features.agents.service.language import WRITTEN
+from madang.features.agents.service.checkpoints import Thread
+from madang.features.agents.service.language import NOT_IN_DOCUMENTS, WRITTEN
+from madang.features.agents.service.prompts import Source
 from madang.features.agents.service.running import Record
 from madang.features.providers.public import Message, model_info
-from madang.kernel.auth import Principal
-from madang.kernel.house import House, open_house
-from madang.kernel.settings import Settings
+from madang.kernel.ids import new_id
 
 STEP, COUNT = 144, 40
-NOBODY = Principal(UUID(int=0))
+VERDICTS = ("answered right", "answered wrong", "quoted right", "quoted wrong", "said no")
 
 
 @dataclass
@@ -67,6 +69,16 @@ def own_pairs() -> list[Asked]:
     ]
 
 
+def everyday_pairs() -> list[Asked]:
+    """Those of everyday.json; what a page does not say has no answers."""
+    languages = {"ko": "Korean", "en": "English"}
+    return [
+        Asked(f"{languages[page['language']]}, everyday", one["question"], page["text"], one["answers"])
+        for page in json.loads(Path(__file__).with_name("everyday.json").read_text("utf-8"))
+        for one in page["questions"]
+    ]
+
+
 def korquad_pairs(path: Path) -> list[Asked]:
     """Every 144th question in the order of the file."""
     every = [
@@ -78,60 +90,58 @@ def korquad_pairs(path: Path) -> list[Asked]:
     return every[::STEP][:COUNT]
 
 
-async def reply(house: House, asked: Asked, passage: str) -> str:
+async def reply(ground: Ground, asked: Asked, passage: str) -> str:
     """What the assistant says when the search has found this passage."""
-    turn = Turn(UUID(int=0), NOBODY, [Message("user", asked.question)])
-    record = Record(Heard())
-    source = {"document_id": str(UUID(int=1)), "title": "x", "page": 1, "text": passage, "score": 1.0}
-    context = AgentContext(house, NOBODY, turn, record)
-    await answer_small(context, model_info(house, "local/gemma3-270m"), [source], looked=True)
+    turn = Turn(new_id(), ground.who, [Message("user", asked.question)])
+    record = Record(Heard(), Thread(turn.run_id, attempt=1))
+    source = Source(document_id=str(UUID(int=1)), title="x", page=1, text=passage, score=1.0)
+    context = AgentContext(ground.house, ground.who, turn, record)
+    await answer_small(context, model_info(ground.house, "local/gemma3-270m"), [source], looked=True)
     return record.outcome().text
 
 
 def judge(asked: Asked, said: str) -> str:
-    """Whether it answered or only quoted, and whether the right answer is in it."""
+    """Whether it answered, quoted or said that there is no answer, and whether the right answer is in it."""
+    if said.startswith(tuple(NOT_IN_DOCUMENTS.values())):
+        return "said no"
     quoted = said.startswith(tuple(WRITTEN.values()))
     shown = said if quoted else said.split("\n", 1)[0]
     right = any(bare(answer) in bare(shown) for answer in asked.answers)
     return ("quoted" if quoted else "answered") + (" right" if right else " wrong")
 
 
-async def measure(house: House, pairs: list[Asked], *, verbose: bool) -> None:
-    """Ask everything and print the table."""
-    table: dict[str, Counter[str]] = {}
+async def measure(ground: Ground, pairs: list[Asked], *, verbose: bool) -> None:
+    """Ask everything and print the tables: of what the passage says, and of what it does not."""
+    said_there: dict[str, Counter[str]] = {}
+    not_there: dict[str, Counter[str]] = {}
     began = time.perf_counter()
+    count = 0
     for number, asked in enumerate(pairs):
-        said = await reply(house, asked, asked.passage)
+        said = await reply(ground, asked, asked.passage)
         verdict = judge(asked, said)
-        table.setdefault(asked.group, Counter())[verdict] += 1
-        other = next(one for one in pairs[number + 7 :] + pairs if one.passage != asked.passage)
-        invented = not judge(asked, await reply(house, asked, other.passage)).startswith("quoted")
-        table[asked.group]["invented"] += invented
+        (said_there if asked.answers else not_there).setdefault(asked.group, Counter())[verdict] += 1
         if verbose:
-            print(f"{verdict:15} {asked.question} | {asked.answers[0]} | {said}")
-    seconds = (time.perf_counter() - began) / len(pairs) / 2
-    print(
-        f"{'questions':18}{'n':>4}{'answered right':>16}{'wrong':>7}{'quoted the answer':>19}{'other quote':>13}",
-        end="",
-    )
-    print(f"{'answered from a wrong passage':>31}")
-    for group, seen in table.items():
-        total = sum(count for verdict, count in seen.items() if verdict != "invented")
-        print(
-            f"{group:18}{total:>4}{seen['answered right']:>16}{seen['answered wrong']:>7}{seen['quoted right']:>19}"
-            f"{seen['quoted wrong']:>13}{seen['invented']:>31}"
-        )
+            print(f"{verdict:15} {asked.question} | {' / '.join(asked.answers)} | {said!r}", flush=True)
+        count += 1
+        if "everyday" not in asked.group:
+            other = next(one for one in pairs[number + 7 :] + pairs if one.passage != asked.passage)
+            wrongly = judge(asked, await reply(ground, asked, other.passage))
+            not_there.setdefault(f"{asked.group}, another passage", Counter())[wrongly] += 1
+            count += 1
+    seconds = (time.perf_counter() - began) / count
+    for heading, table in (("The passage says it", said_there), ("It does not", not_there)):
+        print(f"{heading:42}{'n':>4}" + "".join(f"{verdict:>17}" for verdict in VERDICTS))
+        for group, seen in table.items():
+            print(f"{group:42}{seen.total():>4}" + "".join(f"{seen[verdict]:>17}" for verdict in VERDICTS))
     print(f"{seconds:.2f} s an answer, on {platform.machine()} with {os.cpu_count()} cores, {time.strftime('%B %Y')}")
 
 
 async def main(korquad: str | None, *, verbose: bool) -> None:
-    """Measure in a house without a database."""
-    pairs = own_pairs() + (korquad_pairs(Path(korquad)) if korquad else [])
-    nowhere = Settings(
-        database_url="postgresql://x@127.0.0.1:1/x", valkey_url="redis://127.0.0.1:1", secret_key="x" * 32
-    )
-    async with open_house(nowhere, [], "bench", lambda _: None) as house:
-        await measure(house, pairs, verbose=verbose)
+    """Measure in a house of its own."""
+    pairs = everyday_pairs() + own_pairs() + (korquad_pairs(Path(korquad)) if korquad else [])
+    with model_server("madang.local.language_model", "MODELS"):
+        async with open_ground() as ground:
+            await measure(ground, pairs, verbose=verbose)
 
 
 if __name__ == "__main__":

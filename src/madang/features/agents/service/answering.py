@@ -11,7 +11,7 @@ from madang.features.agents.service.citing import CitationReader, snippet
 from madang.features.agents.service.grounding import fits, is_grounded
 from madang.features.agents.service.language import NOT_IN_DOCUMENTS, WRITTEN, language_of
 from madang.features.agents.service.prompts import Source
-from madang.features.agents.service.sentences import best_sentence, first_sentence, focus
+from madang.features.agents.service.sentences import best_sentence, first_sentence, focus, may_answer
 from madang.features.agents.service.small_talk import REPLIES, small_talk
 from madang.features.agents.service.speaking import ask
 from madang.features.providers.public import ChatRequest, Message, ModelInfo
@@ -65,8 +65,9 @@ async def answer_small(context: AgentContext, model: ModelInfo, sources: Sequenc
     question = turn.messages[-1].content
     language = language_of(question, turn.language)
     talk = small_talk(question)
-    if sources:
-        await _from_passage(context, model, sources[0])
+    source = next((one for one in sources if may_answer(one["text"], question)), None)
+    if source is not None:
+        await _from_passage(context, model, source)
     elif talk is not None:
         context.emit.delta(REPLIES[language][talk])
     elif looked:
