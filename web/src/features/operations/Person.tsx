@@ -1,7 +1,7 @@
-import { type ReactNode, useId, useState } from "react";
+import { useId, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { exact } from "@/kernel/time";
-import { Badge, Button, Dialog, IconButton, Note, Time, toast } from "@/kernel/ui";
+import { Badge, Button, Deed, Dialog, Fact, IconButton, Note, Time, toast } from "@/kernel/ui";
 import { type Person, useDisable, useRestorePerson, useSendLetter } from "./api";
 import { type Asked, PersonAsk } from "./PersonAsk";
 
@@ -58,15 +58,6 @@ function Facts({ person }: { person: Person }) {
   );
 }
 
-function Fact({ label, children }: { label: string; children: ReactNode }) {
-  return (
-    <div>
-      <dt className="text-sm text-ink-3">{label}</dt>
-      <dd className="mt-0.5 font-medium">{children}</dd>
-    </div>
-  );
-}
-
 interface DeedsProps {
   person: Person;
   isMe: boolean;
@@ -77,7 +68,7 @@ function Deeds({ person, isMe, onAsk }: DeedsProps) {
   const { t } = useTranslation();
   const usable = !person.is_disabled && person.deletion_at === null;
   const deed = (what: Asked, grave = false) => (
-    <Deed title={t(`person.${what}`)} lead={t(`person.${what}Lead`)}>
+    <Deed narrow title={t(`person.${what}`)} lead={t(`person.${what}Lead`)}>
       <Button kind={grave ? "grave" : "plain"} onClick={() => onAsk(what)}>
         {t(`person.${what}Do`)}
       </Button>
@@ -99,24 +90,12 @@ function Deeds({ person, isMe, onAsk }: DeedsProps) {
   );
 }
 
-function Deed({ title, lead, children }: { title: string; lead: string; children: ReactNode }) {
-  return (
-    <li className="flex flex-wrap items-center justify-between gap-x-6 gap-y-2 border-t border-line py-4">
-      <div className="min-w-0 flex-1 basis-40">
-        <p className="font-medium">{title}</p>
-        <p className="text-sm text-ink-3">{lead}</p>
-      </div>
-      {children}
-    </li>
-  );
-}
-
 function LetterDeed({ person }: { person: Person }) {
   const { t } = useTranslation();
   const letter = useSendLetter();
   const send = () => letter.mutate(person.id, { onSuccess: () => toast(t("person.letterSent", { email: person.email })) });
   return (
-    <Deed title={t("person.letter")} lead={t("person.letterLead")}>
+    <Deed narrow title={t("person.letter")} lead={t("person.letterLead")}>
       <Button icon="mail" busy={letter.isPending} onClick={send}>
         {t("person.letterDo")}
       </Button>
@@ -129,7 +108,7 @@ function EnableDeed({ person }: { person: Person }) {
   const enable = useDisable();
   const allow = () => enable.mutate({ id: person.id, name: person.name, is_disabled: false }, { onSuccess: () => toast(t("people.enabledToast", { name: nameOf(person) })) });
   return (
-    <Deed title={t("people.enable")} lead={t("person.enableLead")}>
+    <Deed narrow title={t("people.enable")} lead={t("person.enableLead")}>
       <Button icon="retry" busy={enable.isPending} onClick={allow}>
         {t("people.enable")}
       </Button>
@@ -142,7 +121,7 @@ function RestoreDeed({ person }: { person: Person }) {
   const restore = useRestorePerson();
   const keep = () => restore.mutate(person.id, { onSuccess: () => toast(t("people.restored", { name: nameOf(person) })) });
   return (
-    <Deed title={t("places.restore")} lead={t("person.restoreLead")}>
+    <Deed narrow title={t("places.restore")} lead={t("person.restoreLead")}>
       <Button icon="retry" busy={restore.isPending} onClick={keep}>
         {t("places.restore")}
       </Button>

@@ -2,7 +2,7 @@ import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { count } from "@/kernel/numbers";
 import { exact } from "@/kernel/time";
-import { Button, Confirm, Part, Time, toast } from "@/kernel/ui";
+import { Button, Confirm, Deed, Fact, Part, Time, toast } from "@/kernel/ui";
 import { type Scope, useLeave, useRename, useTurn } from "./api";
 import { NameDialog } from "./NameDialog";
 import { may } from "./roles";
@@ -50,27 +50,6 @@ export function Overview({ scope, ways, spending }: { scope: Scope; ways: Ways; 
         />
       )}
     </div>
-  );
-}
-
-function Fact({ label, children }: { label: string; children: ReactNode }) {
-  return (
-    <div>
-      <dt className="text-sm text-ink-3">{label}</dt>
-      <dd className="mt-0.5 font-medium">{children}</dd>
-    </div>
-  );
-}
-
-function Deed({ title, lead, children }: { title: string; lead: string; children: ReactNode }) {
-  return (
-    <li className="flex flex-wrap items-center justify-between gap-x-6 gap-y-2 border-t border-line py-4">
-      <div className="min-w-0 flex-1 basis-60">
-        <p className="font-medium">{title}</p>
-        <p className="text-sm text-ink-3">{lead}</p>
-      </div>
-      {children}
-    </li>
   );
 }
 
