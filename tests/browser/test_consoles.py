@@ -71,7 +71,7 @@ def add_a_class(owner: Page) -> None:
     row = owner.get_by_role("row", name=re.compile("강남 지점"))
     row.get_by_role("button", name="“강남 지점” 더 보기").click()
     owner.get_by_role("menuitem", name="삭제").click()
-    expect(owner.get_by_role("dialog")).to_contain_text("“강남 지점”을(를) 삭제할까요?")
+    expect(owner.get_by_role("dialog")).to_contain_text("“강남 지점”을 삭제할까요?")
     expect(owner.get_by_role("dialog").get_by_role("heading")).to_have_css("text-align", "start")
     owner.get_by_role("dialog").get_by_role("button", name="삭제").click()
     expect(row).to_be_hidden()

@@ -22,7 +22,8 @@ function flat(tree: object, prefix = ""): Map<string, string> {
 
 const korean = flat({ ...ko, ...accountKo, ...consolesKo, ...entranceKo });
 const english = flat({ ...en, ...accountEn, ...consolesEn, ...entranceEn });
-const screens = Object.entries(sources).filter(([path]) => !path.includes(".test.") && !path.includes("schema.d"));
+/** All but the tests, the types of the API and the grammar. */
+const screens = Object.entries(sources).filter(([path]) => !/\.test\.|schema\.d|\/particles\./.test(path));
 
 function placeholders(text: string): string[] {
   return [...text.matchAll(/{{(\w+)}}/g)].map((found) => found[1] ?? "").sort();

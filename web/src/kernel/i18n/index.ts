@@ -4,6 +4,7 @@ import type account from "./account.en.json";
 import type consoles from "./consoles.en.json";
 import type en from "./en.json";
 import type entrance from "./entrance.en.json";
+import { withParticles } from "./particles";
 
 export type Language = "ko" | "en";
 
@@ -58,7 +59,10 @@ function announce(language: Language): void {
 /** Starts with the language of this browser; only that catalogue is fetched. */
 export async function startLanguage(): Promise<void> {
   const language = remembered();
-  await i18next.use(initReactI18next).init({ lng: language, resources: {}, interpolation: { escapeValue: false }, returnNull: false });
+  await i18next
+    .use(initReactI18next)
+    .use({ type: "postProcessor", name: "particles", process: (text: string) => (i18next.language === "ko" ? withParticles(text) : text) })
+    .init({ lng: language, resources: {}, interpolation: { escapeValue: false }, postProcess: "particles", returnNull: false });
   await load(language);
   await i18next.changeLanguage(language);
   announce(language);
