@@ -85,12 +85,27 @@ async def test_tls_that_is_insisted_on_is_not_done_without(house_settings: Setti
 
 
 @pytest.mark.parametrize(
+    ("to", "envelope"),
+    [("a@münchen.example", "a@xn--mnchen-3ya.example"), ("민수@한국.example", "민수@xn--3e0b707e.example")],
+)
+async def test_addresses_in_every_script_have_their_mail(posting: House, box: Mailbox, to: str, envelope: str):
+    with serving(box):
+        await mail.send(posting, Mail(to, "hello", "text"))
+    (arrived,) = box.mails
+    assert str(arrived["To"]) == envelope
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         Mail("a@example.org\r\nBcc: b@example.org", "hello", "text"),
         Mail("a@example.org", "hello\r\nBcc: b@example.org", "text"),
         Mail("a@example.org, b@example.org", "hello", "text"),
         Mail("nobody", "hello", "text"),
+        Mail("a@straße.example", "hello", "text"),  # an old reading is strasse.example, which is somebody else's
+        Mail("한, b@example.org", "hello", "text"),
+        Mail("한\r\nBcc: b@example.org", "hello", "text"),
+        Mail("a@..example", "hello", "text"),
     ],
 )
 async def test_header_injection_sends_nothing(posting: House, box: Mailbox, wrong: Mail):

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -96,9 +96,10 @@ def server_of(settings: Settings) -> Server:
 def written(mail: Mail, sender: str) -> EmailMessage:
     """The message as it goes over the wire. Raises `ValueError` for an address or subject that is none."""
     name, address = parseaddr(sender)
-    message = EmailMessage(policy=SMTP)
+    to = _recipient(mail.to)
+    message = EmailMessage(policy=SMTP if to.username.isascii() else SMTPUTF8)
     message["From"] = Address(name, addr_spec=address)
-    message["To"] = Address(addr_spec=mail.to)
+    message["To"] = to
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(now())
     message["Message-ID"] = f"<{mail.id}@{address.rpartition('@')[2] or 'localhost'}>"
@@ -106,6 +107,20 @@ def written(mail: Mail, sender: str) -> EmailMessage:
     message.set_content(mail.text)
     message.add_alternative(_as_html(mail), subtype="html")
     return message
+
+
+def _recipient(address: str) -> Address:
+    """The address as servers take it, its domain in the letters of the DNS (IDNA); raises `ValueError` for what is none.
+
+    A name before the @ that has others goes to servers that take such names (SMTPUTF8), and to no others.
+    """
+    local, _, domain = address.rpartition("@")
+    dns = domain.encode("idna").decode()
+    if not local or (dns != domain and dns.encode().decode("idna") != domain):
+        msg = "this is no address, or its domain could be read as another one"
+        raise ValueError(msg)
+    plain = Address(addr_spec=f"{re.sub(r'[^\x00-\x7f]', 'x', local)}@{dns}")
+    return plain if local.isascii() else Address(username=local, domain=plain.domain)
 
 
 def _as_html(mail: Mail) -> str:
@@ -153,6 +168,8 @@ async def send(house: "House", mail: Mail) -> None:
         if refused.code not in PERMANENT or isinstance(refused, aiosmtplib.SMTPAuthenticationError):
             raise
         logger.warning("mail_refused", mail_id=str(mail.id), codes=[refused.code])
+    except aiosmtplib.SMTPNotSupported as error:
+        logger.warning("mail_refused", mail_id=str(mail.id), error=str(error))
     except ValueError as error:
         logger.warning("mail_malformed", mail_id=str(mail.id), error=str(error))
 

@@ -94,6 +94,23 @@ async def test_whoever_is_put_out_puts_nobody_out_any_more(api: Api, world: Worl
         assert (await api("a owner", "PUT", admin, {"role": "admin"})).status_code == 200
 
 
+async def test_whoever_is_put_out_leaves_no_code(api: Api, world: World) -> None:
+    """Not even one that they make at that moment, far beneath."""
+    admin = f"/scopes/{world.id('a')}/members/{world.members['a admin', 'a'].id}"
+    wish = {"role": "manager", "max_uses": 9}
+    for _ in range(ROUNDS):
+        fell, *made = await asyncio.gather(
+            api("a owner", "PUT", admin, {"role": "student"}),
+            *(api("a admin", "POST", f"/scopes/{world.id(at)}/invites", wish) for at in ("a", "a.p", "a.p.c")),
+        )
+        assert fell.status_code == 200
+        for one in made:
+            assert told(one) in {(201, None), (403, "scope_permission")}
+            if one.status_code == 201:
+                assert told(await api(None, "GET", f"/invites/{one.json()['code']}")) == (409, "invite_revoked")
+        assert (await api("a owner", "PUT", admin, {"role": "admin"})).status_code == 200
+
+
 async def test_an_invite_is_renewed_or_used_and_never_both(api: Api, world: World) -> None:
     for number in range(ROUNDS):
         made, guest = await invite(api), f"guest {number}"

@@ -11,7 +11,7 @@ export function saveFile(name: string, content: Blob): void {
 /** RFC 4180 text with a byte order mark, so that spreadsheets read Korean; what begins like a formula is quoted as text. */
 export function csv(rows: readonly (readonly (string | number)[])[]): Blob {
   const cell = (value: string | number) => {
-    const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+    const text = typeof value === "string" && /^(?: *[=+\-@＝＋－＠]|[\t\r\n])/.test(value) ? `'${value}` : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return new Blob(["\uFEFF", rows.map((row) => row.map(cell).join(",")).join("\r\n"), "\r\n"], { type: "text/csv;charset=utf-8" });

@@ -73,5 +73,7 @@ describe("files for spreadsheets", () => {
   it("quote what needs it and let no cell become a formula", async () => {
     const text = await csv([['a"b', "c,d"], ["=1+1", -2]]).text();
     expect(text.replace("\uFEFF", "")).toBe('"a""b","c,d"\r\n\'=1+1,-2\r\n');
+    const wide = await csv([["  =1+1", "＝1+1", "a = b"]]).text();
+    expect(wide.replace("\uFEFF", "")).toBe("'  =1+1,'＝1+1,a = b\r\n");
   });
 });

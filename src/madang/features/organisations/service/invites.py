@@ -64,7 +64,12 @@ async def good_until(tx: Tx, before: datetime) -> datetime | None:
 
 
 async def create(house: House, tx: Tx, who: Principal, scope_id: UUID, wish: Wish) -> Made:
-    """A new code for a role below the caller's own; raises `NotFound`, `Forbidden` and `Invalid`."""
+    """A new code for a role below the caller's own; raises `NotFound`, `Forbidden` and `Invalid`.
+
+    Nobody changes what the caller is, here or above, before the transaction ends: whoever is put out leaves no code.
+    """
+    for place_id in sorted((await permit(tx, who, scope_id, "invites.manage")).path):
+        await lock(tx, place_id)
     scope = await permit(tx, who, scope_id, "invites.manage")
     permit_grant(who, scope, wish.role)
     code = codes.make()
