@@ -105,7 +105,7 @@ async def _serve(live: Live) -> None:
 
 async def _let_go() -> None:
     """End what is still being delivered, as a worker does: nothing may hold a connection when the house closes."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
+    others = {task for task in asyncio.all_tasks() if task.get_name().startswith(("job:", "event:"))}
     for task in others:
         task.cancel()
     if others:

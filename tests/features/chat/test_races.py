@@ -13,6 +13,8 @@ from madang.features.chat.contracts import Accepted, KeyReused, MessageNotFound,
 from madang.features.chat.tables import ChatMessage
 from madang.features.runs.contracts import PERFORM, RunEnded, RunOrder
 from madang.features.runs.service import performance
+from madang.features.runs.service.packing import unpack
+from madang.features.runs.service.reading import events, open_events
 from madang.features.runs.tables import Run
 from madang.kernel.auth import Principal
 from madang.kernel.db import Delivery
@@ -181,3 +183,28 @@ async def test_deleting_a_conversation_whose_answer_nobody_can_stop_now_does_not
         )
     await asyncio.wait_for(service.delete_session(house, who, asked.session_id), 20)
     assert await messages(house, asked.session_id) == []
+
+
+async def test_of_a_deleted_conversation_no_word_is_kept(house: House, who: Principal) -> None:
+    secret = "xyzzy"
+    first = await ask(house, who, None, f"Who is {secret}?", model=f"openai/bench?text={secret}")
+    await perform(house, first.run_id)
+    again = await ask_again(house, who, first)
+    await perform(house, again.run_id)
+    await told(house, first, who)
+    await service.delete_session(house, who, first.session_id)
+    await told(house, again, who)
+    async with house.db.transaction() as tx:
+        runs = (await tx.scalars(select(Run).where(Run.account_id == who.account_id))).all()
+        rows = await tx.execute(text("SELECT m::text FROM \"user\".messages m WHERE m::text LIKE '%xyzzy%'"))
+        assert rows.all() == []
+    assert [run.status for run in runs] == ["finished", "finished"]
+    for run in runs:
+        kept = f"{run.request} {run.text} {run.citations} {run.labels} {run.error} {unpack(run.log or b'')}"
+        assert secret not in kept
+        assert run.usage is not None
+        assert run.usage["output_tokens"] == 1
+        async with house.db.transaction(who) as tx:
+            opening = await open_events(tx, who, run.id)
+        types = [event.type async for batch in events(house, opening, 0) for event in batch]
+        assert types == [b"run.queued", b"run.finished"]

@@ -21,7 +21,17 @@ from madang.features.chat.settings import load
 from madang.features.chat.tables import MESSAGES, SESSIONS, ChatMessage, ChatSession
 from madang.features.knowledge.public import require_documents
 from madang.features.providers.public import Message, model_info, price_of
-from madang.features.runs.public import RunEnded, RunRequest, RunResult, Status, cancel, is_active, results, start_run
+from madang.features.runs.public import (
+    RunEnded,
+    RunRequest,
+    RunResult,
+    Status,
+    cancel,
+    forget_words,
+    is_active,
+    results,
+    start_run,
+)
 from madang.features.usage.public import Spender, limit_questions, require_budget
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
@@ -48,17 +58,24 @@ async def create_session(tx: Tx, who: Principal, title: str | None, scope_id: UU
 
 
 async def delete_session(house: House, who: Principal, session_id: UUID) -> None:
-    """Delete the session with all its messages, after stopping its answer. Raises `SessionNotFound`."""
+    """Delete the session with all that was said in it, after stopping its answer. Raises `SessionNotFound`."""
     stopped: UUID | None = None
     while True:
         async with house.db.transaction(who) as tx:
             session = await own_session(tx, who, session_id, lock=True)
             run_id = session.active_run_id
             if run_id is None or run_id == stopped or not await is_active(tx, run_id):
-                await tx.execute(delete(ChatSession).where(ChatSession.id == session_id))
+                await _delete(tx, session_id)
                 return
         await cancel(house, who, run_id)  # without the lock: another question may come meanwhile, and is stopped too
         stopped = run_id
+
+
+async def _delete(tx: Tx, session_id: UUID) -> None:
+    said = select(ChatMessage.run_id).where(ChatMessage.session_id == session_id)
+    run_ids = [run_id for run_id in await tx.scalars(said) if run_id is not None]
+    await tx.execute(delete(ChatSession).where(ChatSession.id == session_id))
+    await forget_words(tx, run_ids)
 
 
 async def forget_account(tx: Tx, account_id: UUID) -> None:

@@ -36,11 +36,15 @@ class Runs(Module):
         return (PERFORM_JOB,)
 
     def schedules(self) -> "Sequence[Schedule]":
-        """Taking runs back from workers that fell silent."""
+        """Taking runs back from workers that fell silent, and booking what they had not."""
         from madang.features.runs.service.leases import reap
+        from madang.features.runs.service.settling import SETTLE_SECONDS, settle
         from madang.kernel.jobs import Schedule
 
-        return (Schedule("runs.reap", timedelta(seconds=1), reap),)
+        return (
+            Schedule("runs.reap", timedelta(seconds=1), reap),
+            Schedule("runs.settle", timedelta(seconds=SETTLE_SECONDS), settle),
+        )
 
     def reactions(self) -> "Sequence[Reaction]":
         """Forgetting those who leave."""

@@ -1,7 +1,7 @@
 """The door of runs."""
 
 from madang.features.runs.contracts import ENDED, RunEnded, RunRequest, RunResult, Status, Totals
-from madang.features.runs.service.desk import cancel, is_active, price, results, start_run
+from madang.features.runs.service.desk import cancel, forget_words, is_active, price, results, start_run
 from madang.features.runs.service.reading import Opening, events
 from madang.features.runs.service.sse import event_stream
 
@@ -16,6 +16,7 @@ __all__ = [
     "cancel",
     "event_stream",
     "events",
+    "forget_words",
     "is_active",
     "price",
     "results",

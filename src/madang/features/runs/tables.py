@@ -5,13 +5,17 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Integer, LargeBinary, Table
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from madang.kernel.db import Row, created_at_column, id_column
 
 
 class Run(Row):
-    """One agent turn. While it runs, `lease_owner` writes it as attempt `attempt`; `log` is its packed event log."""
+    """One agent turn. While it runs, `lease_owner` writes it as attempt `attempt`; `log` is its packed event log.
+
+    `unbooked` are its calls that were not in the ledger yet when it ended.
+    """
 
     __tablename__ = "runs"
     __table_args__ = ({"schema": "user"},)
@@ -30,6 +34,7 @@ class Run(Row):
     text: Mapped[str | None]
     citations: Mapped[list[object] | None]
     usage: Mapped[dict[str, object] | None]
+    unbooked: Mapped[list[object] | None] = mapped_column(JSONB(none_as_null=True))
     error: Mapped[dict[str, object] | None]
     log: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = created_at_column()

@@ -21,7 +21,7 @@ from madang.features.runs.contracts import (
     RunResult,
     Totals,
 )
-from madang.features.runs.service.packing import pack
+from madang.features.runs.service.packing import pack, unpack
 from madang.features.runs.service.tally import count_ended
 from madang.features.runs.tables import RUNS, Run
 from madang.kernel.auth import Principal
@@ -58,6 +58,29 @@ async def start_run(tx: Tx, who: Principal, request: RunRequest) -> UUID:
 async def forget_account(tx: Tx, account_id: UUID) -> None:
     """Delete all runs of an account; their logs in Valkey end with their retention."""
     await tx.execute(delete(Run).where(Run.account_id == account_id))
+
+
+async def forget_words(tx: Tx, run_ids: Sequence[UUID]) -> None:
+    """Delete all that was asked and said in runs; that they were, how they ended and what they took stays.
+
+    Those that have not ended are deleted: a worker that performs one finds its lease gone. The logs in Valkey end with
+    their retention.
+    """
+    await tx.execute(delete(Run).where(Run.id.in_(run_ids), Run.status.not_in(ENDED)))
+    ended = await tx.execute(select(Run.id, Run.log).where(Run.id.in_(run_ids), Run.log.is_not(None)))
+    left: list[dict[str, object]] = []
+    for run_id, log in ended.all():
+        whole = unpack(log or b"")
+        left.append({"run": run_id, "new_log": pack([whole[0], whole[-1]])})
+    if left:
+        await tx.execute(_WORDLESS, left)
+
+
+_WORDLESS = (
+    update(RUNS)
+    .where(RUNS.c.id == bindparam("run"))
+    .values(request={}, text="", citations=[], log=bindparam("new_log"))
+)
 
 
 async def is_active(tx: Tx, run_id: UUID) -> bool:

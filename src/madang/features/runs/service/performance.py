@@ -37,11 +37,14 @@ logger = log.get_logger(__name__)
 AWAY = (SQLAlchemyError, psycopg.OperationalError, psycopg_pool.PoolTimeout, RedisError, OSError)
 """What says that PostgreSQL or Valkey is away; a run waits for them and goes on."""
 
+STORED = ("status", "text", "citations", "usage", "unbooked", "error", "log")
+"""What a run's end writes."""
+
 END = (
     update(RUNS)
     .where(RUNS.c.id == bindparam("run"), RUNS.c.status == "running", RUNS.c.attempt == bindparam("attempt_of"))
     .values(
-        **{name: bindparam(f"new_{name}") for name in ("status", "text", "citations", "usage", "error", "log")},
+        **{name: bindparam(f"new_{name}") for name in STORED},
         lease_owner=None,
         lease_expires_at=None,
         finished_at=func.now(),
@@ -232,6 +235,7 @@ async def _store(
         "new_text": "".join(recorder.text),
         "new_citations": msgspec.to_builtins(recorder.citations),
         "new_usage": msgspec.to_builtins(totals) if totals else None,
+        "new_unbooked": tally.unwritten(),
         "new_error": ending.error,
         "new_log": pack([*recorder.log.events, last]),
     }
