@@ -110,7 +110,7 @@ def written(mail: Mail, sender: str) -> EmailMessage:
 
 
 def _recipient(address: str) -> Address:
-    """The address as servers take it, its domain in the letters of the DNS (IDNA); raises `ValueError` for what is none.
+    """The address as servers take it, its domain in letters of the DNS (IDNA); raises `ValueError` for what is none.
 
     A name before the @ that has others goes to servers that take such names (SMTPUTF8), and to no others.
     """
