@@ -1,65 +1,20 @@
 """Another system manages an organisation's people by SCIM, and nothing of anybody else's."""
 
-import asyncio
 import json
 from datetime import timedelta
-from typing import Any
-from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from sqlalchemy import text
 
-from madang.catalog import installed
 from madang.features.accounts.public import AccountDeleted
 from madang.features.organisations.contracts import MemberJoined, MemberLeft
 from madang.features.organisations.reactions import on_account_deleted, on_member_joined, on_member_left
 from madang.features.organisations.service.scim import settling, tokens
 from madang.kernel.clock import now
 from madang.kernel.house import House
-from madang.kernel.http import build_app
 from tests.features.organisations.conftest import Api, World, told
-
-USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
-PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-
-
-class System:
-    """Another system with a token of an organisation."""
-
-    def __init__(self, house: House, url: str, token: str) -> None:
-        self.transport = httpx.ASGITransport(build_app(house, installed()), client=("scim", 1))
-        self.url, self.token = url, token
-
-    async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/scim+json"}
-        content = body if isinstance(body, bytes | None) else json.dumps(body)
-        async with httpx.AsyncClient(transport=self.transport) as client:
-            return await client.request(method, self.url + path, content=content, headers=headers, **more)
-
-    async def user(self, user_name: str, **more: Any) -> dict[str, Any]:
-        made = await self("POST", "/Users", {"schemas": [USER], "userName": user_name} | more)
-        assert made.status_code == 201, made.text
-        shown: dict[str, Any] = made.json()
-        return shown
-
-    async def group(self, name: str, *members: str) -> dict[str, Any]:
-        listed = [{"value": member} for member in members]
-        made = await self("POST", "/Groups", {"schemas": [GROUP], "displayName": name, "members": listed})
-        assert made.status_code == 201, made.text
-        shown: dict[str, Any] = made.json()
-        return shown
-
-    async def patch(self, resource: dict[str, Any], *operations: dict[str, Any]) -> httpx.Response:
-        kind = "Users" if resource["meta"]["resourceType"] == "User" else "Groups"
-        return await self("PATCH", f"/{kind}/{resource['id']}", {"schemas": [PATCH], "Operations": list(operations)})
-
-
-async def system_of(house: House, world: World, api: Api, scope: str, who: str) -> System:
-    made = await api(who, "POST", f"/scopes/{world.id(scope)}/scim-tokens", {"name": "Okta"})
-    assert made.status_code == 201, made.text
-    return System(house, made.json()["url"], made.json()["token"])
+from tests.features.organisations.directory import GROUP, USER, System, arrive, email_of, memberships, system_of
 
 
 @pytest.fixture
@@ -72,31 +27,6 @@ async def a(house: House, world: World, api: Api) -> System:
 async def b(house: House, world: World, api: Api) -> System:
     """The same for organisation b."""
     return await system_of(house, world, api, "b", "b owner")
-
-
-async def email_of(world: World, name: str, *, verified: bool = True) -> str:
-    async with world.house.db.transaction() as tx:
-        statement = text(
-            'UPDATE "user".accounts SET email_verified_at = CASE WHEN :verified THEN now() END'
-            " WHERE id = :id RETURNING email"
-        )
-        found = await tx.scalar(statement, {"id": world.people[name].account_id, "verified": verified})
-    return str(found)
-
-
-async def memberships(world: World, name: str) -> dict[str, tuple[str, str, str]]:
-    """What somebody is where: role, status, source, by the short names of scopes."""
-    names = {row.id: short for short, row in world.scopes.items()}
-    async with world.house.db.transaction() as tx:
-        query = text("SELECT scope_id, role, status, source FROM partner.memberships WHERE account_id = :id")
-        rows = (await tx.execute(query, {"id": world.people[name].account_id})).all()
-    return {names[row[0]]: (row[1], row[2], row[3].split(":")[0]) for row in rows}
-
-
-async def arrive(world: World, name: str, scope: str, email: str) -> None:
-    """Somebody signs in at the provider that speaks for the organisation, which vouches for the address."""
-    async with world.house.db.transaction() as tx:
-        await settling.welcome(tx, world.people[name].account_id, world.id(scope), email)
 
 
 # Tokens
@@ -324,119 +254,3 @@ async def test_attack_users_and_groups_of_another_organisation(world: World, a: 
     assert (await a("GET", "/Users")).json()["totalResults"] == 0
     refused = await a("POST", "/Groups", {"schemas": [GROUP], "displayName": "x", "members": [{"value": theirs["id"]}]})
     assert (refused.status_code, refused.json()["scimType"]) == (400, "invalidValue")
-
-
-# The protocol
-
-
-async def test_finding(a: System) -> None:
-    made = [await a.user(f"User{number}@school.example", externalId=f"x{number}") for number in range(5)]
-    for wanted, found in {
-        'userName eq "user3@SCHOOL.example"': [3],
-        'externalId eq "x1"': [1],
-        'externalId eq "X1"': [],
-        'userName sw "user" and not (externalId eq "x0")': [1, 2, 3, 4],
-        'userName co "3" or userName co "4"': [3, 4],
-        f'id eq "{made[2]["id"]}"': [2],
-        "emails pr": [],
-        "active eq true": [0, 1, 2, 3, 4],
-        'userName eq "가\\u0000"': [],
-    }.items():
-        answer = (await a("GET", "/Users", params={"filter": wanted})).json()
-        assert [one["id"] for one in answer["Resources"]] == [made[number]["id"] for number in found], wanted
-    for start, count, found in ((1, 2, [0, 1]), (3, 2, [2, 3]), (5, 9, [4]), (9, 2, []), (1, 0, []), (0, 1, [0])):
-        answer = (await a("GET", "/Users", params={"startIndex": start, "count": count})).json()
-        assert answer["totalResults"] == 5
-        assert [one["id"] for one in answer["Resources"]] == [made[number]["id"] for number in found]
-    for wrong in ("userName", "userName eq", "nothing eq 1", "((((", "userName zz 1"):
-        refused = await a("GET", "/Users", params={"filter": wrong})
-        assert (refused.status_code, refused.json()["scimType"]) == (400, "invalidFilter"), wrong
-
-
-async def test_one_user_name_once(a: System) -> None:
-    body = {"schemas": [USER], "userName": "same@school.example"}
-    answers = await asyncio.gather(*(a("POST", "/Users", body) for _ in range(8)))
-    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
-    assert {answer.json().get("scimType") for answer in answers if answer.status_code == 409} == {"uniqueness"}
-    again = await a("POST", "/Users", body | {"userName": "SAME@school.example"})
-    assert again.status_code == 409
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"[]",
-        b"{",
-        b"\xff",
-        b"[" * 100_000,
-        b'{"schemas": ["%s"], "userName": "a\\u0000b"}' % USER.encode(),
-        b'{"schemas": ["%s"], "userName": "\\ud800"}' % USER.encode(),
-        b'{"schemas": ["%s"], "userName": ""}' % USER.encode(),
-        b'{"schemas": ["%s"], "userName": 7}' % USER.encode(),
-        b'{"schemas": ["%s"], "userName": "%s"}' % (USER.encode(), b"x" * 1000),
-        b'{"schemas": ["%s"]}' % USER.encode(),
-        b'{"schemas": ["%s"], "userName": "%s"}' % (USER.encode(), b"x" * (1 << 20)),
-    ],
-    ids=lambda body: repr(body[:24]) + str(len(body)),
-)
-async def test_attack_malformed_bodies(body: bytes, a: System) -> None:
-    answer = await a("POST", "/Users", body)
-    assert answer.status_code in {400, 413}, answer.text
-    assert answer.json()["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
-
-
-async def test_what_is_not_there(a: System) -> None:
-    for path in ("/Users/x", f"/Users/{uuid4()}", "/Nothing", "/", "/Users/x/y", "/Schemas/none", "/Groups/\x00"):
-        answer = await a("GET", path.replace("\x00", "%00"))
-        assert (answer.status_code, answer.json()["status"]) == (404, "404"), path
-    assert (await a("DELETE", "/Users")).status_code == 405
-
-
-async def test_systems_that_say_more_than_is_kept(a: System, house: House) -> None:
-    enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-    more = {
-        "schemas": [USER, enterprise],
-        "name": {"givenName": "지민", "familyName": "김", "honorificPrefix": "Dr."},
-        "password": "hunter2!",
-        "phoneNumbers": [{"value": "010-1234-5678"}],
-        enterprise: {"department": "Math"},
-    }
-    user = await a.user("entra@school.example", **more)
-    assert user["name"] == {"givenName": "지민", "familyName": "김"}
-    async with house.db.transaction() as tx:
-        query = text("SELECT told::text FROM partner.scim_users WHERE id = :id")
-        kept = str(await tx.scalar(query, {"id": UUID(user["id"])}))
-    assert "hunter2" not in kept
-    assert "010" not in kept
-    work = {"op": "Add", "path": 'emails[type eq "work"].value', "value": "w@school.example"}
-    patched = await a.patch(user, work, {"op": "Replace", "path": "name.givenName", "value": "민지"})
-    assert patched.json()["emails"][0]["value"] == "w@school.example"
-    assert patched.json()["name"]["givenName"] == "민지"
-
-
-async def test_row_level_security_alone_leaks_nothing(world: World, a: System) -> None:
-    user = await a.user("rls@school.example")
-    await a.group("RLS", user["id"])
-    tables = ("scim_tokens", "scim_users", "scim_groups", "scim_members")
-    outside = ["a manager", "a.p admin", "a.p.c student", "b owner", "b admin", "outsider"]
-    for who in ["a owner", "a admin", "supervisor", *outside]:
-        async with world.house.db.transaction(world.people[who]) as tx:
-            for table in tables:
-                query = text(f"SELECT count(*) FROM partner.{table} WHERE path && ARRAY[CAST(:id AS uuid)]")
-                assert bool(await tx.scalar(query, {"id": world.id("a")})) == (who not in outside), (who, table)
-
-
-async def test_hundreds_of_users_are_found_a_page_at_a_time(world: World, a: System) -> None:
-    row = {"scope": world.id("a"), "path": [world.id("a")]}
-    async with world.house.db.transaction() as tx:
-        statement = text(
-            "INSERT INTO partner.scim_users (id, scope_id, path, user_name, active, told, updated_at)"
-            " SELECT gen_random_uuid(), :scope, CAST(:path AS uuid[]), 'u' || n, true, '{}', now()"
-            " FROM generate_series(1, 1200) n"
-        )
-        await tx.execute(statement, row)
-    first = (await a("GET", "/Users", params={"count": 5000})).json()
-    assert (first["totalResults"], first["itemsPerPage"]) == (1200, 200)
-    looked = (await a("GET", "/Users", params={"filter": 'userName ew "99"', "count": 3})).json()
-    assert (looked["totalResults"], looked["itemsPerPage"]) == (12, 3)

@@ -11,7 +11,7 @@ from madang.catalog import installed
 from madang.features.organisations import settings
 from madang.kernel.house import House, open_house
 from tests.features.organisations.conftest import Api, World
-from tests.features.organisations.test_scim import System, system_of
+from tests.features.organisations.directory import System, system_of
 
 MOST = 4
 

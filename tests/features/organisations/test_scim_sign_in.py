@@ -15,7 +15,7 @@ from madang.kernel.http import build_app
 from tests.features.accounts.oidc import error_of, school, set_up, sign_in, who_is
 from tests.features.accounts.provider import Provider, serve
 from tests.features.organisations.conftest import Api, World
-from tests.features.organisations.test_scim import USER, System, system_of
+from tests.features.organisations.directory import USER, System, system_of
 
 
 @pytest.fixture
