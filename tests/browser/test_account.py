@@ -173,7 +173,7 @@ def test_a_key_is_shown_once_does_what_it_may_and_ends(window: Open) -> None:
     assert page.request.get("/api/v1/users/me/keys", headers=bearer).status == 403
     accessible(page)
     page.get_by_role("button", name="삭제: 보고서 프로그램").click()
-    expect(dialog_of(page)).to_contain_text("“보고서 프로그램” 키를 지울까요?")
+    expect(dialog_of(page)).to_contain_text("“보고서 프로그램” 키를 삭제할까요?")
     dialog_of(page).get_by_role("button", name="삭제").click()
     expect(page.get_by_text("아직 만든 키가 없습니다.")).to_be_visible()
     assert page.request.get("/api/v1/chat/sessions/", headers=bearer).status == 401

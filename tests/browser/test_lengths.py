@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-import pytest
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from tests.browser.conftest import PASSWORD, Open, accessible, enter, fits, go, newcomer, send
@@ -37,9 +36,8 @@ def answer_with(page: Page, text: str) -> None:
     page.route(re.compile(r"/messages$"), told)
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-def test_the_words_of_a_wide_table_stay_whole(window: Open, width: int) -> None:
-    page, _ = enter(window, width=width)
+def test_the_words_of_a_wide_table_stay_whole(window: Open) -> None:
+    page, _ = enter(window, width=390)
     answer_with(page, TABLE)
     send(page, "행사를 표로 보여 주세요")
     for word in ("담당자", "09:00", "010-1234-5678", "1,200,000", "시간엄수"):
@@ -50,11 +48,8 @@ def test_the_words_of_a_wide_table_stay_whole(window: Open, width: int) -> None:
     accessible(page)
 
 
-@pytest.mark.parametrize(("width", "theme"), [(390, "light"), (1440, "dark")])
-def test_a_name_of_two_hundred_letters_leaves_room_for_what_stands_beside_it(
-    window: Open, supervisor: str, width: int, theme: str
-) -> None:
-    page, owner = enter(window, width=width, theme=theme)
+def test_a_name_of_two_hundred_letters_leaves_room_for_what_stands_beside_it(window: Open, supervisor: str) -> None:
+    page, owner = enter(window, width=390)
     scope = call(page, supervisor, "/organisations/", name=LONG, owner_email=owner)["id"]
     page.goto("/settings/places")
     leave = page.get_by_role("button", name=f"나가기: {LONG}")
@@ -70,9 +65,8 @@ def test_a_name_of_two_hundred_letters_leaves_room_for_what_stands_beside_it(
     expect(page.get_by_role("link", name="구성원", exact=True)).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-def test_a_name_without_spaces_stays_inside_of_the_list_of_people(window: Open, supervisor: str, width: int) -> None:
-    page = window("/supervisor/people", email=supervisor, width=width)
+def test_a_name_without_spaces_stays_inside_of_the_list_of_people(window: Open, supervisor: str) -> None:
+    page = window("/supervisor/people", email=supervisor, width=390)
     email = newcomer()
     made = page.context.request.post(
         "/api/v1/auth/register", data={"email": email, "password": PASSWORD, "name": LONG[:100]}
