@@ -1,14 +1,17 @@
 """What a run says it took is what the ledger says, however many attempts there were."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import pytest
 
-from madang.features.runs.service import desk, performance
+from madang.features.runs.service import desk, performance, settling
 from madang.features.usage.contracts import Call, Price, Spender
 from madang.features.usage.service import ledger as books
 from madang.features.usage.service import tallies
+from madang.features.usage.service.meter import Meter
+from madang.kernel.clock import now
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
@@ -61,6 +64,34 @@ async def test_what_a_dead_worker_had_reserved_is_counted_as_it_will_be_booked(a
     await books.book_expired(asked.house)
     assert told == await asked.spent()
     assert told[1] == 40 + 5
+
+
+async def test_what_a_killed_worker_had_not_booked_is_booked_from_beside_its_run(asked: Asked, monkeypatch):
+    """Nothing that a run told of is missing from the ledger, and nothing is in it twice."""
+
+    async def dead(_: Meter) -> None:
+        """A worker that is no more writes nothing."""
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Meter, "flush", dead)
+        await asked.perform()
+        told = await asked.told()
+        assert await asked.spent() == (None, None, None)
+        await settling.settle(asked.house)
+        assert await asked.spent() == (None, None, None), "the living book for themselves"
+        await asked.change(finished_at=now() - timedelta(minutes=1))
+        await settling.settle(asked.house)
+        assert await asked.spent() == told
+    assert (await asked.run()).unbooked is None
+    await settling.settle(asked.house)
+    assert await asked.spent() == told, "the word of a worker that was only slow adds nothing"
+
+
+async def test_a_run_whose_calls_are_all_booked_keeps_nothing_beside_it(asked: Asked):
+    await asked.change(attempt=1)
+    await asked.perform()
+    assert (await asked.run()).unbooked is None
+    assert await asked.told() == await asked.spent()
 
 
 async def test_the_receipt_of_a_stop_is_what_the_ledger_says(house: House, configure: Configure):

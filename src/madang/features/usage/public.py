@@ -17,6 +17,7 @@ from madang.features.usage.contracts import (
     Totals,
     tool_call,
 )
+from madang.features.usage.service.ledger import book_unwritten
 from madang.features.usage.service.meter import booked, metered
 from madang.features.usage.service.rates import limit_questions
 from madang.features.usage.service.tallies import Tally, tallied
@@ -40,6 +41,7 @@ __all__ = [
     "Spender",
     "Tally",
     "Totals",
+    "book_unwritten",
     "booked",
     "limit_questions",
     "metered",

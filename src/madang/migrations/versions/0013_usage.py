@@ -27,6 +27,8 @@ TABLES = (
     ALTER TABLE "user".sessions ADD CONSTRAINT fk_sessions_scope_id_scopes
         FOREIGN KEY (scope_id) REFERENCES partner.scopes ON DELETE SET NULL
     """,
+    'ALTER TABLE "user".runs ADD COLUMN unbooked jsonb',
+    """CREATE INDEX ix_runs_unbooked ON "user".runs (finished_at) WHERE unbooked IS NOT NULL""",
     """CREATE INDEX ix_sessions_scope_id ON "user".sessions (scope_id) WHERE scope_id IS NOT NULL""",
     f"""
     CREATE TABLE partner.usage (
@@ -310,6 +312,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute('ALTER TABLE "user".sessions DROP COLUMN scope_id')
+    op.execute('ALTER TABLE "user".runs DROP COLUMN unbooked')
     for function in ("spender_names", "budgets_of", "book_usage", "reserve_usage"):
         op.execute(f"DROP FUNCTION partner.{function}")
     for table in ("reservations", "budget_windows"):

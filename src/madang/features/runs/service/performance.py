@@ -135,12 +135,13 @@ async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
         return _stopped(house, hand, recorder)
     if hand.attempt > load().max_attempts:
         return _failed("attempts_exhausted", "The answer was interrupted too often. Ask again.")
-    hand.work = spawn(_run(house, hand, recorder), "runs.agent")
+    work = spawn(_run(house, hand, recorder), "runs.agent")
+    hand.begin(work)
     try:
-        await asyncio.shield(hand.work)
+        await asyncio.shield(work)
     except asyncio.CancelledError:
-        hand.work.cancel()
-        await asyncio.wait({hand.work})
+        work.cancel()
+        await asyncio.wait({work})
         if hand.was_stopped:
             return _stopped(house, hand, recorder)
         raise

@@ -142,6 +142,11 @@ async def book(house: House, bookings: Sequence[Booking]) -> None:
         await _book(tx, bookings)
 
 
+async def book_unwritten(tx: Tx, calls: Sequence[object]) -> None:
+    """Book calls as `Tally.unwritten` gave them, with the caller's transaction; those that are booked add nothing."""
+    await _book(tx, msgspec.convert(calls, list[Booking]))
+
+
 async def _book(tx: Tx, bookings: Sequence[Booking]) -> None:
     values = {"calls": msgspec.json.encode(bookings).decode(), "zone": load().time_zone}
     for row in (await tx.execute(_BOOK, values)).mappings():

@@ -115,6 +115,10 @@ class Meter:
             self._held.discard(booking.reservation_id)
         self._wake(BOOK_SECONDS if booking.reservation_id is None else HELD_BOOK_SECONDS)
 
+    def has_waiting(self, booking: Booking) -> bool:
+        """Whether the call is not known to be booked yet."""
+        return any(one is booking for one in self._waiting)
+
     def _wake(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         when = loop.time() + seconds

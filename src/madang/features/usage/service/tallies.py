@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import msgspec
+
 from madang.features.usage.contracts import RunTotals
 from madang.features.usage.queries import run_totals
 from madang.features.usage.service.ledger import Booking
@@ -36,6 +38,14 @@ class Tally:
             is_priced=all(one.is_priced for one in counted),
             is_estimated=any(one.outcome != "ok" for one in counted),
         )
+
+    def unwritten(self) -> list[object] | None:
+        """Those of the calls that the ledger does not have yet, as `book_unwritten` takes them; None without any.
+
+        Whoever writes a run's end writes them beside it: a process that dies before it books them loses nothing then.
+        """
+        left = [one for one in self.bookings if self._meter.has_waiting(one) and (one.model + one.agent).isprintable()]
+        return list(msgspec.to_builtins(left)) if left else None
 
     async def everywhere(self) -> RunTotals | None:
         """What the ledger says of the run, whichever process made the calls, after booking those of this one.
