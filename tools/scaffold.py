@@ -1,4 +1,4 @@
-"""Make a new feature: `python -m tools.scaffold NAME [--product]`, or `./dev new feature NAME`.
+"""Make a new feature: `python -m tools.scaffold NAME [--product]`, or `./dev new feature|product NAME`.
 
 What it makes is a working feature with one table, its use cases, routes, a migration and tests: rename and replace.
 """
@@ -77,7 +77,8 @@ def main() -> int:
         print(f"error: {error}")
         return 1
     print("\n".join(str(path.relative_to(Path.cwd())) for path in made))
-    print(f"Now add madang.{group}.{names[0]}.module to src/madang/catalog.py, and make it yours.")
+    print(f"Now add madang.{group}.{names[0]}.module to src/madang/catalog.py, its routes to tests/attacks/table.py,")
+    print("run ./dev fix, which writes the reference anew, and make it yours.")
     return 0
 
 
