@@ -4,9 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from madang.features.agents.contracts import AgentContext
+from madang.features.agents.service.answering import answer_small
 from madang.features.agents.service.expecting import expected
+from madang.features.agents.service.language import NOT_IN_DOCUMENTS
 from madang.features.agents.service.plain import sentences_of
+from madang.features.agents.service.prompts import Source
 from madang.features.agents.service.sentences import best_sentence, focus, may_answer
+from madang.features.providers.public import model_info
+from madang.kernel.ids import new_id
+from tests.features.agents.conftest import turn_of
+from tests.features.knowledge.library import new_account
 
 LIBRARY = (
     "# 도서관 규칙\n\n책은 한 번에 다섯 권까지 빌릴 수 있습니다. 빌린 책은 14일 안에 돌려주셔야 합니다. "
@@ -137,3 +145,30 @@ def test_any_text_can_be_read(passage, question):
     assert all(sentence == " ".join(sentence.split()) != "" for sentence in sentences_of(passage))
     assert "\n" not in focus(passage, question)
     assert may_answer(passage, question) in {True, False}
+
+
+async def answered(house, emit, question, *passages):
+    """Emit the small model's answer over passages that were found."""
+    who = await new_account(house)
+    turn = turn_of(who, question, model="local/gemma3-270m")
+    sources = [
+        Source(document_id=str(new_id()), title="x", page=page, text=text, score=0.9)
+        for page, text in enumerate(passages)
+    ]
+    await answer_small(AgentContext(house, who, turn, emit), model_info(house, turn.model), sources, looked=True)
+
+
+@pytest.mark.usefixtures("configure")
+async def test_the_small_model_is_not_asked_what_no_passage_says(house, upstream, emit):
+    await answered(house, emit, "커피값은 얼마인가요?", LIBRARY)
+    assert emit.text == NOT_IN_DOCUMENTS["ko"]
+    assert emit.of("cite") == []
+    assert upstream.bodies == []
+
+
+@pytest.mark.usefixtures("configure")
+async def test_the_first_passage_that_may_say_it_is_cited(house, upstream, emit):
+    upstream.script = {"text": "14일입니다.", "rate": "0"}
+    await answered(house, emit, "빌린 책은 며칠 안에 돌려주나요?", "구내식당은 지하에 있습니다.", LIBRARY)
+    assert emit.text == "14일입니다. [1]\n\n> 빌린 책은 14일 안에 돌려주셔야 합니다."
+    assert [citation.page for citation in emit.of("cite")] == [1]
