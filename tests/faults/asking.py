@@ -41,7 +41,16 @@ async def asking(live: Live, seed: int, stops: float = 0) -> AsyncIterator[Peopl
 
 
 async def in_the_middle(people: People) -> None:
-    """Wait until several answers are being written: from now on readers hear more of two of them."""
+    """Wait until several answers are being written, after another is whole: then readers hear more of two of them.
+
+    Were the whole one not waited for, no answer would ever end on a machine that is slow to start what was killed.
+    """
+    whole = len(people.chats)
+
+    async def one_more() -> bool:
+        return len(people.chats) > whole
+
+    await eventually(one_more, within=LONGEST_SECONDS)
     before = dict(people.heard)
 
     async def hear_more() -> bool:

@@ -9,10 +9,13 @@ import pytest
 from sqlalchemy import delete, text
 
 from madang.features.agents.public import Citation
+from madang.features.runs.contracts import PERFORM
 from madang.features.runs.service import desk, performance, reading
 from madang.features.runs.service.leases import Hands, open_hands
 from madang.features.runs.tables import Run
+from madang.kernel.db import Delivery
 from madang.kernel.house import House
+from madang.kernel.ids import new_id
 from madang.kernel.jobs import in_seconds
 from madang.kernel.tail import Event
 from tests.features.providers.conftest import Configure
@@ -266,6 +269,34 @@ async def test_an_error_without_words_is_an_interruption_like_any_other(
     monkeypatch.setattr(performance, "run_agent", interrupted)
     await asyncio.wait_for(asked.perform(), 20)
     assert ((await asked.run()).status, (await asked.run()).attempt) == ("finished", 2)
+
+
+@pytest.mark.parametrize("reason", ["lost", "stopped"])
+async def test_work_is_cancelled_once_however_often_its_end_is_told(asked: Asked, reason: Any) -> None:
+    hand = await (await asked.house.resource(open_hands)).take(
+        asked.run_id, Delivery(new_id(), "job", PERFORM.name, {}, None)
+    )
+    assert hand is not None
+    closed = asyncio.Event()
+
+    async def closing() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.05)
+            closed.set()
+
+    hand.begin(asyncio.get_running_loop().create_task(closing()))
+    for _ in range(4):
+        await asyncio.sleep(0.01)
+        hand.end(reason)
+    assert hand.work is not None
+    await asyncio.wait({hand.work})
+    assert closed.is_set()
+    hand.begin(late := asyncio.get_running_loop().create_task(asyncio.sleep(60)))
+    await asyncio.wait({late})
+    assert late.cancelled()
+    (await asked.house.resource(open_hands)).drop(hand)
 
 
 def once(real: Any, error: Exception) -> Any:

@@ -110,9 +110,17 @@ class Hand:
         """The number of this attempt, which fences all that it writes."""
         return self.run.attempt
 
+    def begin(self, work: "asyncio.Task[object]") -> None:
+        """Have this work done, unless the end has come before it."""
+        self.work = work
+        if self.reason is not None:
+            work.cancel()
+
     def end(self, reason: Reason) -> None:
-        """Cancel the work; the first reason stays."""
-        self.reason = self.reason or reason
+        """Cancel the work, once: it may be closing a connection when it is told again. The first reason stays."""
+        if self.reason is not None:
+            return
+        self.reason = reason
         if self.work is not None:
             self.work.cancel()
 
