@@ -40,6 +40,7 @@ def test_the_words_of_a_wide_table_stay_whole(window: Open) -> None:
     page, _ = enter(window, width=390)
     answer_with(page, TABLE)
     send(page, "행사를 표로 보여 주세요")
+    expect(page.locator("article[aria-busy]").last).to_have_attribute("data-status", "complete", timeout=40_000)
     for word in ("담당자", "09:00", "010-1234-5678", "1,200,000", "시간엄수"):
         cell = page.get_by_role("cell", name=word).or_(page.get_by_role("columnheader", name=word))
         expect(cell).to_be_attached()
@@ -96,7 +97,7 @@ def test_every_screen_has_a_name_of_its_own(window: Open, supervisor: str) -> No
         go(page, path)
         expect(page).to_have_title(name)
     send(page, "대화에도 이름이 있나요?")
-    expect(page).to_have_title("대화에도 이름이 있나요? · 마당")
+    expect(page).to_have_title("대화에도 이름이 있나요? · 마당", timeout=20_000)
     expect(page.get_by_role("heading", level=1)).to_have_text("대화에도 이름이 있나요?")
     door = window("/forgot-password")
     expect(door).to_have_title("비밀번호 다시 정하기 · 마당")
