@@ -160,7 +160,7 @@ HEAD = (
     "the same, searched",
     "one scope, counted",
     "all my scopes",
-    "every membership under RLS",
+    "every membership one may see",
 )
 
 
