@@ -54,7 +54,7 @@ export function AuditLog({ scopeId }: { scopeId: string | null }) {
                     {sayName("actions", entry.action)}
                   </button>
                 }
-                note={said(entry) || undefined}
+                note={said(entry) === "" ? undefined : <span className="line-clamp-2">{said(entry)}</span>}
                 narrow={
                   <>
                     <span>{nameOf(entry, t("audit.system"))}</span>
@@ -70,7 +70,7 @@ export function AuditLog({ scopeId }: { scopeId: string | null }) {
             wideOnly: true,
             cell: (entry) =>
               entry.actor_id === null ? (
-                <span className="text-ink-3">{t("audit.system")}</span>
+                <span className="whitespace-nowrap text-ink-3">{t("audit.system")}</span>
               ) : (
                 <button type="button" title={t("audit.filterBy", { name: nameOf(entry, "") })} onClick={() => setActor(entry)} className="rounded-sm text-left wrap-anywhere hover:text-accent hover:underline hover:underline-offset-4">
                   {nameOf(entry, "")}
