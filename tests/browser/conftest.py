@@ -136,8 +136,8 @@ def opened(browser: Browser, url: str, complaints: list[str]) -> Iterator[Open]:
     ) -> Page:
         if context is None:
             size = {"width": width, "height": 844}
-            # The house books its days there; a screen elsewhere ends its period on another day for some hours.
-            look = {"locale": language, "color_scheme": theme, "timezone_id": "Asia/Seoul"}
+            # Where most of the time it is another day than where the house is.
+            look = {"locale": language, "color_scheme": theme, "timezone_id": "Pacific/Pago_Pago"}
             context = browser.new_context(base_url=url, viewport=size, **look)  # type: ignore[arg-type]  # two of the known themes
             context.set_default_timeout(20_000)
             contexts.append(context)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -110,6 +111,22 @@ async def test_a_day_is_told_model_by_model(house: House, ledger: Ledger, api: h
     days = (await api.get(f"/usage/?scope_id={ours.id}", headers=as_(ours.owner))).json()["items"]
     models = (await api.get(f"/usage/?scope_id={ours.id}&group_by=day_model", headers=as_(ours.owner))).json()["items"]
     assert [one["key"] for one in models] == [f"{days[0]['key']} test/m"]
+
+
+async def test_days_are_counted_by_the_clock_that_calls_are_booked_by(
+    house: House, ledger: Ledger, api: httpx.AsyncClient
+):
+    ours = await school(house, ledger)
+    await spend(house, ours.pupil, ours.id)
+    (booked_on,) = (await api.get("/users/me/usage", headers=as_(ours.pupil))).json()["items"]
+    for days in (1, 30, 3_700):
+        told = (await api.get(f"/users/me/usage?days={days}", headers=as_(ours.pupil))).json()
+        assert (told["last_day"], told["items"]) == (booked_on["key"], [booked_on])
+        assert (date.fromisoformat(told["last_day"]) - date.fromisoformat(told["first_day"])).days == days - 1
+    before_all = (await api.get("/users/me/usage?days=30&to=0001-01-02", headers=as_(ours.pupil))).json()
+    assert (before_all["first_day"], before_all["items"]) == ("0001-01-01", [])
+    month = (await api.get(f"/usage/?scope_id={ours.id}", headers=as_(ours.owner))).json()
+    assert (month["first_day"], month["last_day"]) == (f"{booked_on['key'][:8]}01", booked_on["key"])
 
 
 async def test_everybody_sees_their_own_and_managers_their_scope(house: House, ledger: Ledger, api: httpx.AsyncClient):

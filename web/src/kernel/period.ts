@@ -6,6 +6,9 @@ export interface Period {
 
 export type Preset = "7" | "30" | "90" | "month";
 
+/** A usual stretch up to today, or days of one's own. */
+export type Chosen = Preset | Period;
+
 const DAY = 86_400_000;
 
 /** "2026-11-21" of a moment, here. */
@@ -18,6 +21,16 @@ export function presetPeriod(preset: Preset, now = new Date()): Period {
   const to = dayOf(now);
   if (preset === "month") return { from: `${to.slice(0, 8)}01`, to };
   return { from: dayOf(new Date(now.getFullYear(), now.getMonth(), now.getDate() - Number(preset) + 1)), to };
+}
+
+export function periodOf(chosen: Chosen): Period {
+  return typeof chosen === "string" ? presetPeriod(chosen) : chosen;
+}
+
+/** How to ask the server for it: usual stretches are left to its clock, which may show another day than this device's. */
+export function asked(chosen: Chosen): Partial<Period> & { days?: number } {
+  if (typeof chosen !== "string") return chosen;
+  return chosen === "month" ? {} : { days: Number(chosen) };
 }
 
 /** Every day of the period in order; at most two years of them. */

@@ -1,7 +1,7 @@
 """`/usage`, `/budgets`, and one's own of both under `/users/me`."""
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from madang.features.organisations.public import chain_of
 from madang.features.usage.contracts import CURRENCY, MOST_AMOUNT, NOBODY, Period, Standing, SubjectKind, Totals, Unit
 from madang.features.usage.queries import GroupBy
 from madang.features.usage.service import budgets as service
-from madang.features.usage.service.spending import Group, spending, this_month
+from madang.features.usage.service.spending import LONGEST_DAYS, Group, spending, this_month
 from madang.kernel.errors import Invalid
 from madang.kernel.http import NUMBER, HouseDep, Page, ReadTx, Strict, Who, WriteTx
 from madang.kernel.problems import problems
@@ -40,6 +40,9 @@ First = Annotated[
     Day, Query(alias="from", description="The first day, in the server's time zone; the month's first if unset.")
 ]
 Last = Annotated[Day, Query(alias="to", description="The last day, which counts; today if unset.")]
+Days = Annotated[
+    int | None, Query(ge=1, le=LONGEST_DAYS, description="So many days up to the last, if `from` is unset.")
+]
 
 
 class Sums(BaseModel):
@@ -60,10 +63,15 @@ class UsageGroup(Sums):
 
 
 class Usage(BaseModel):
-    """The dearest groups first, a thousand at most, days in their order; `total` counts everything."""
+    """The dearest groups first, a thousand at most, days in their order; `total` counts everything.
+
+    All is of `first_day` to `last_day`, both included, by the server's clock.
+    """
 
     items: list[UsageGroup]
     total: Sums
+    first_day: date
+    last_day: date
     currency: str = CURRENCY
     scale: int = Field(default=SCALE, description="Divide `cost` by this for whole units of the currency.")
 
@@ -122,17 +130,20 @@ async def get_usage(
     group_by: By = "day",
     first: First = None,
     last: Last = None,
+    days: Days = None,
 ) -> Usage:
     """What was spent: in a scope that you manage, or everywhere for supervisors."""
-    days = _days(first, last)
-    return _usage(*await spending(tx, who, group_by, days, scope_id=scope_id, account_id=account_id))
+    period = _period(first, last, days)
+    return _usage(period, *await spending(tx, who, group_by, period, scope_id=scope_id, account_id=account_id))
 
 
 @mine.get("/usage", responses=problems(401))
-async def get_own_usage(tx: ReadTx, who: Who, group_by: By = "day", first: First = None, last: Last = None) -> Usage:
+async def get_own_usage(
+    tx: ReadTx, who: Who, group_by: By = "day", first: First = None, last: Last = None, days: Days = None
+) -> Usage:
     """What you spent yourself."""
-    days = _days(first, last)
-    return _usage(*await spending(tx, who, group_by, days, scope_id=None, account_id=who.account_id))
+    period = _period(first, last, days)
+    return _usage(period, *await spending(tx, who, group_by, period, scope_id=None, account_id=who.account_id))
 
 
 @mine.get("/budgets", responses=problems(401, 403, 404))
@@ -170,8 +181,10 @@ async def delete_budget(budget_id: UUID, tx: WriteTx, who: Who) -> None:
     await service.delete_budget(tx, who, budget_id)
 
 
-def _days(first: date | None, last: date | None) -> tuple[date, date]:
+def _period(first: date | None, last: date | None, days: int | None) -> tuple[date, date]:
     until = last or this_month()[1]
+    if first is None and days is not None:
+        return until - min(timedelta(days=days - 1), until - date.min), until
     return first or until.replace(day=1), until
 
 
@@ -187,9 +200,9 @@ def _sums(sums: Totals) -> dict[str, int]:
     return {name: getattr(sums, name) for name in Sums.model_fields}
 
 
-def _usage(total: Totals, groups: list[Group]) -> Usage:
+def _usage(period: tuple[date, date], total: Totals, groups: list[Group]) -> Usage:
     items = [UsageGroup(key=key, label=label, **_sums(sums)) for key, label, sums in groups]
-    return Usage(items=items, total=Sums(**_sums(total)))
+    return Usage(items=items, total=Sums(**_sums(total)), first_day=period[0], last_day=period[1])
 
 
 def _budget(one: Standing) -> Budget:

@@ -2,7 +2,7 @@ import { useDeferredValue, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { saveFile } from "@/kernel/download";
 import { sayName } from "@/kernel/i18n";
-import { presetPeriod } from "@/kernel/period";
+import { type Chosen, periodOf } from "@/kernel/period";
 import { exact } from "@/kernel/time";
 import { Button, Dialog, IconButton, Listing, Menu, MenuItem, Named, Nothing, Part, PeriodPicker, SearchField, Select, Time } from "@/kernel/ui";
 import { type AuditEntry, type AuditFilter, useAudit, useExportAudit } from "./api";
@@ -15,7 +15,8 @@ type Kind = keyof typeof KINDS;
 /** Who did what to what, from where: of a scope and what lies beneath it, or of the whole house. */
 export function AuditLog({ scopeId }: { scopeId: string | null }) {
   const { t } = useTranslation();
-  const [period, setPeriod] = useState(() => presetPeriod("30"));
+  const [chosen, setChosen] = useState<Chosen>("30");
+  const period = periodOf(chosen);
   const [q, setQ] = useState("");
   const [kind, setKind] = useState<Kind>("all");
   const [actor, setActor] = useState<AuditEntry | null>(null);
@@ -29,7 +30,7 @@ export function AuditLog({ scopeId }: { scopeId: string | null }) {
           <SearchField label={t("audit.search")} value={q} onChange={setQ} />
         </div>
         <Select bare label={t("audit.what")} value={kind} options={(Object.keys(KINDS) as Kind[]).map((one) => [one, t(`audit.kind.${one}`)] as const)} onValue={setKind} className="min-w-36 flex-1 md:flex-none" />
-        <PeriodPicker value={period} onChange={setPeriod} />
+        <PeriodPicker chosen={chosen} period={period} onChange={setChosen} />
       </div>
       {actor && (
         <p className="flex items-center gap-1 self-start rounded-full bg-accent-wash py-0.5 pr-1 pl-4 text-accent">

@@ -1,7 +1,6 @@
 import { useEffect, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { count, money } from "@/kernel/numbers";
-import type { Period } from "@/kernel/period";
 import { cx, DataTable, Icon } from "@/kernel/ui";
 import { CURRENCY } from "./amounts";
 import type { UsageReport } from "./api";
@@ -10,14 +9,14 @@ import { type Measure, stacked } from "./series";
 const SWATCHES = ["bg-chart-1", "bg-chart-2", "bg-chart-3", "bg-chart-4", "bg-chart-5", "bg-chart-6"] as const;
 
 /** A bar a day, stacked by model, and the same as a table for who would rather read. */
-export function DailyChart({ report, period, measure }: { report: UsageReport; period: Period; measure: Measure }) {
+export function DailyChart({ report, measure }: { report: UsageReport; measure: Measure }) {
   const { t, i18n } = useTranslation();
   const language = i18n.language;
-  const { currency = CURRENCY, items } = report;
-  const { days, series } = useMemo(() => stacked(items, period, measure), [items, period, measure]);
+  const { currency = CURRENCY, items, first_day: from, last_day: to } = report;
+  const { days, series } = useMemo(() => stacked(items, { from, to }, measure), [items, from, to, measure]);
   const say = useMemo(() => (value: number) => (measure === "cost" ? money(value, currency, language) : count(value, language, { short: true })), [measure, currency, language]);
   const names = series.map((one) => one.name ?? t("usage.others"));
-  const label = t("usage.chart", { measure: t(`usage.${measure}`), from: dayName(period.from, language), to: dayName(period.to, language) });
+  const label = t("usage.chart", { measure: t(`usage.${measure}`), from: dayName(from, language), to: dayName(to, language) });
   const used = days.map((day, index) => ({ day, values: series.map((one) => one.values[index] ?? 0) })).filter(({ values }) => values.some((value) => value > 0));
   return (
     <figure className="flex flex-col gap-3">

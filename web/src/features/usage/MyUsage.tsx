@@ -1,6 +1,5 @@
 import { useTranslation } from "react-i18next";
 import { count, money, percent } from "@/kernel/numbers";
-import { presetPeriod } from "@/kernel/period";
 import { Badge, DataTable, Failed, Meter, Named, Nothing, Part, SkeletonList, Time } from "@/kernel/ui";
 import { amount, CURRENCY, dollars } from "./amounts";
 import { type MyBudget, useMyBudgets, useMyUsage } from "./mine";
@@ -64,7 +63,7 @@ function Limit({ budget }: { budget: MyBudget }) {
 
 function Spent() {
   const { t, i18n } = useTranslation();
-  const { data, isError, error, refetch } = useMyUsage(presetPeriod("30"));
+  const { data, isError, error, refetch } = useMyUsage("30");
   const number = (value: number) => count(value, i18n.language);
   const cost = (value: number) => money(dollars(value), data?.currency ?? CURRENCY, i18n.language);
   return (

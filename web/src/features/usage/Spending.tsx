@@ -1,6 +1,5 @@
 import { useTranslation } from "react-i18next";
 import { count, money } from "@/kernel/numbers";
-import { presetPeriod } from "@/kernel/period";
 import { Part, Skeleton } from "@/kernel/ui";
 import { CURRENCY, dollars } from "./amounts";
 import { type Subject, useBudgets, useUsage } from "./api";
@@ -9,7 +8,7 @@ import { BudgetBar } from "./Budgets";
 /** What this month took so far, against the budgets there are. */
 export function Spending({ subject }: { subject: Subject }) {
   const { t, i18n } = useTranslation();
-  const usage = useUsage(subject.id, "model", presetPeriod("month"));
+  const usage = useUsage(subject.id, "model", "month");
   const budgets = useBudgets(subject);
   if (usage.isError && budgets.isError) return null;
   return (

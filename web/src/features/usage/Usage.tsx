@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { csv, saveFile } from "@/kernel/download";
 import { count, money, percent } from "@/kernel/numbers";
-import { type Period, presetPeriod } from "@/kernel/period";
+import { type Chosen, type Period, periodOf } from "@/kernel/period";
 import { Button, DataTable, Failed, Named, Nothing, Part, PeriodPicker, Sections, Select, SkeletonList } from "@/kernel/ui";
 import { CURRENCY, dollars } from "./amounts";
 import { type GroupBy, type UsageReport, type UsageRow, useUsage } from "./api";
@@ -15,8 +15,8 @@ const GROUPS = ["model", "agent", "account", "scope"] as const satisfies readonl
 /** Usage of a scope and what lies beneath, or of the whole house. */
 export function Usage({ scopeId }: { scopeId: string | null }) {
   const { t } = useTranslation();
-  const [period, setPeriod] = useState(() => presetPeriod("30"));
-  const daily = useUsage(scopeId, "day_model", period);
+  const [chosen, setChosen] = useState<Chosen>("30");
+  const daily = useUsage(scopeId, "day_model", chosen);
   return (
     <div className="flex flex-col gap-10">
       <Part
@@ -24,7 +24,7 @@ export function Usage({ scopeId }: { scopeId: string | null }) {
         lead={t("usage.lead")}
         action={
           <div className="flex flex-wrap gap-2">
-            <PeriodPicker value={period} onChange={setPeriod} />
+            <PeriodPicker chosen={chosen} period={periodIn(daily.data, chosen)} onChange={setChosen} />
           </div>
         }
       >
@@ -32,14 +32,19 @@ export function Usage({ scopeId }: { scopeId: string | null }) {
         {daily.isPending && <SkeletonList rows={1} className="h-72" />}
         {daily.data && <Totals report={daily.data} />}
         {daily.data && daily.data.items.length === 0 && <Nothing>{t("usage.empty")}</Nothing>}
-        {daily.data && daily.data.items.length > 0 && <PerDay report={daily.data} period={period} />}
+        {daily.data && daily.data.items.length > 0 && <PerDay report={daily.data} />}
       </Part>
-      <Grouped scopeId={scopeId} period={period} />
+      <Grouped scopeId={scopeId} chosen={chosen} />
     </div>
   );
 }
 
-function PerDay({ report, period }: { report: UsageReport; period: Period }) {
+/** Usual stretches end by the server's clock, which the calls were booked by; until it has told, by this device's. */
+function periodIn(report: UsageReport | undefined, chosen: Chosen): Period {
+  return typeof chosen === "string" && report ? { from: report.first_day, to: report.last_day } : periodOf(chosen);
+}
+
+function PerDay({ report }: { report: UsageReport }) {
   const { t } = useTranslation();
   const [chosen, setChosen] = useState<Measure | null>(null);
   // Where every model is free, an empty chart of costs would say that nothing happened.
@@ -50,7 +55,7 @@ function PerDay({ report, period }: { report: UsageReport; period: Period }) {
         <h3 className="font-semibold">{t("usage.perDay")}</h3>
         <Select bare label={t("usage.measure")} value={measure} options={MEASURES.map((one) => [one, t(`usage.${one}`)] as const)} onValue={setChosen} className="w-32" />
       </div>
-      <DailyChart report={report} period={period} measure={measure} />
+      <DailyChart report={report} measure={measure} />
     </div>
   );
 }
@@ -68,15 +73,15 @@ function Totals({ report }: { report: UsageReport }) {
   );
 }
 
-function Grouped({ scopeId, period }: { scopeId: string | null; period: Period }) {
+function Grouped({ scopeId, chosen }: { scopeId: string | null; chosen: Chosen }) {
   const { t } = useTranslation();
   const [by, setBy] = useState<(typeof GROUPS)[number]>("model");
-  const query = useUsage(scopeId, by, period);
+  const query = useUsage(scopeId, by, chosen);
   return (
     <section className="flex flex-col gap-4">
       <div className="flex flex-wrap items-center justify-between gap-3">
         <h2 className="text-lg font-semibold">{t("usage.by")}</h2>
-        {query.data && query.data.items.length > 0 && <ExportButton report={query.data} by={by} period={period} inScope={scopeId !== null} />}
+        {query.data && query.data.items.length > 0 && <ExportButton report={query.data} by={by} inScope={scopeId !== null} />}
       </div>
       <Sections
         label={t("usage.by")}
@@ -128,13 +133,13 @@ function GroupTable({ report, by, inScope }: { report: UsageReport; by: (typeof 
   );
 }
 
-function ExportButton({ report, by, period, inScope }: { report: UsageReport; by: (typeof GROUPS)[number]; period: Period; inScope: boolean }) {
+function ExportButton({ report, by, inScope }: { report: UsageReport; by: (typeof GROUPS)[number]; inScope: boolean }) {
   const { t } = useTranslation();
   const nameOf = useNames(by, inScope);
   const save = () => {
     const head = [t(`usage.${by}`), t("usage.calls"), t("usage.input"), t("usage.output"), `${t("usage.cost")} (${report.currency ?? CURRENCY})`];
     const rows = report.items.map((row) => [nameOf(row), row.calls, row.input_tokens, row.output_tokens, dollars(row.cost)]);
-    saveFile(`usage-${by}-${period.from}-${period.to}.csv`, csv([head, ...rows]));
+    saveFile(`usage-${by}-${report.first_day}-${report.last_day}.csv`, csv([head, ...rows]));
   };
   return (
     <Button icon="arrowDown" onClick={save}>

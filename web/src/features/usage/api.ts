@@ -3,7 +3,7 @@ import { api, body } from "@/kernel/api/client";
 import type { paths } from "@/kernel/api/schema";
 import { useDeed } from "@/kernel/deed";
 import { given } from "@/kernel/pages";
-import type { Period } from "@/kernel/period";
+import { asked, type Chosen } from "@/kernel/period";
 
 type Json<R> = R extends { content: { "application/json": infer T } } ? T : never;
 export type UsageReport = Json<paths["/api/v1/usage/"]["get"]["responses"][200]>;
@@ -17,11 +17,11 @@ export interface Subject {
   id: string | null;
 }
 
-export function useUsage(scopeId: string | null, group_by: GroupBy, period: Period) {
+export function useUsage(scopeId: string | null, group_by: GroupBy, chosen: Chosen) {
   return useQuery({
-    queryKey: ["usage", scopeId, group_by, period],
+    queryKey: ["usage", scopeId, group_by, chosen],
     placeholderData: (before) => before,
-    queryFn: () => body(api.GET("/api/v1/usage/", { params: { query: { ...given({ scope_id: scopeId }), group_by, ...period } } })),
+    queryFn: () => body(api.GET("/api/v1/usage/", { params: { query: { ...given({ scope_id: scopeId }), group_by, ...asked(chosen) } } })),
   });
 }
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { csv } from "@/kernel/download";
 import { money } from "@/kernel/numbers";
-import { daysOf, presetPeriod } from "@/kernel/period";
+import { asked, daysOf, presetPeriod } from "@/kernel/period";
 import { amount, entered, shownForEntry } from "./amounts";
 import type { UsageRow } from "./api";
 import { stacked } from "./series";
@@ -61,6 +61,11 @@ describe("amounts", () => {
 });
 
 describe("periods", () => {
+  it("leave it to the server what day it is", () => {
+    expect(asked("30")).toEqual({ days: 30 });
+    expect(asked("month")).toEqual({});
+    expect(asked({ from: "2026-03-01", to: "2026-03-02" })).toEqual({ from: "2026-03-01", to: "2026-03-02" });
+  });
   it("have as many days as they say, the last one today", () => {
     const now = new Date(2026, 2, 1, 12);
     expect(daysOf(presetPeriod("7", now))).toHaveLength(7);

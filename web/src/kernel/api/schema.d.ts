@@ -3537,11 +3537,23 @@ export interface components {
         /**
          * Usage
          * @description The dearest groups first, a thousand at most, days in their order; `total` counts everything.
+         *
+         *     All is of `first_day` to `last_day`, both included, by the server's clock.
          */
         Usage: {
             /** Items */
             items: components["schemas"]["UsageGroup"][];
             total: components["schemas"]["Sums"];
+            /**
+             * First Day
+             * Format: date
+             */
+            first_day: string;
+            /**
+             * Last Day
+             * Format: date
+             */
+            last_day: string;
             /**
              * Currency
              * @default USD
@@ -9911,6 +9923,8 @@ export interface operations {
                 from?: string | null;
                 /** @description The last day, which counts; today if unset. */
                 to?: string | null;
+                /** @description So many days up to the last, if `from` is unset. */
+                days?: number | null;
             };
             header?: never;
             path?: never;
@@ -10328,6 +10342,8 @@ export interface operations {
                 from?: string | null;
                 /** @description The last day, which counts; today if unset. */
                 to?: string | null;
+                /** @description So many days up to the last, if `from` is unset. */
+                days?: number | null;
             };
             header?: never;
             path?: never;

@@ -1,22 +1,22 @@
 import { useId } from "react";
 import { useTranslation } from "react-i18next";
-import { dayOf, type Period, type Preset, presetPeriod } from "@/kernel/period";
+import { type Chosen, dayOf, type Period, type Preset } from "@/kernel/period";
 import { Select } from "./Select";
 
 const PRESETS: readonly Preset[] = ["7", "30", "90", "month"];
 
 interface PeriodPickerProps {
-  value: Period;
-  onChange: (period: Period) => void;
+  chosen: Chosen;
+  /** The days that it comes to. */
+  period: Period;
+  onChange: (chosen: Chosen) => void;
 }
 
 /** A usual stretch of time, or two days of one's own. */
-export function PeriodPicker({ value, onChange }: PeriodPickerProps) {
+export function PeriodPicker({ chosen, period, onChange }: PeriodPickerProps) {
   const { t } = useTranslation();
-  const preset = PRESETS.find((one) => {
-    const period = presetPeriod(one);
-    return period.from === value.from && period.to === value.to;
-  });
+  const preset = typeof chosen === "string" ? chosen : null;
+  const today = dayOf(new Date());
   const options = [...PRESETS.map((one) => [one, t(`period.${one}`)] as const), ...(preset ? [] : [["own", t("period.own")] as const])];
   return (
     <div className="contents">
@@ -25,17 +25,17 @@ export function PeriodPicker({ value, onChange }: PeriodPickerProps) {
         label={t("period.label")}
         value={preset ?? "own"}
         options={options}
-        onValue={(chosen) => {
-          if (chosen !== "own") onChange(presetPeriod(chosen));
+        onValue={(wanted) => {
+          if (wanted !== "own") onChange(wanted);
         }}
         className="min-w-36 flex-1 md:flex-none"
       />
       <div className="flex w-full items-center gap-1 md:w-auto">
-        <Day label={t("period.from")} value={value.from} max={value.to} onChange={(from) => onChange({ ...value, from })} />
+        <Day label={t("period.from")} value={period.from} max={period.to} onChange={(from) => onChange({ ...period, from })} />
         <span className="text-ink-3" aria-hidden="true">
           –
         </span>
-        <Day label={t("period.to")} value={value.to} min={value.from} max={dayOf(new Date())} onChange={(to) => onChange({ ...value, to })} />
+        <Day label={t("period.to")} value={period.to} min={period.from} max={period.to > today ? period.to : today} onChange={(to) => onChange({ ...period, to })} />
       </div>
     </div>
   );
