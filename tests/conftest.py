@@ -16,6 +16,14 @@ from tests.network import stay_here
 
 stay_here()
 
+FAULTS = "tests/faults/"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the faults, which take the longest and mostly wait, so that one process has them beside the others."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FAULTS))
+
 
 @pytest.fixture(scope="session")
 def house_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
