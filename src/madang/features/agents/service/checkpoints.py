@@ -145,6 +145,7 @@ class RunSaver(AsyncPostgresSaver):
     async def close_thread(self, thread: Thread, *, keep: bool) -> None:
         """Forget an attempt here, and in the database too unless `keep`."""
         self._threads.pop(thread.id, None)
+        thread.held.clear()  # what is held leads back to the thread: without a cycle it goes at once
         if thread.is_written and not keep:
             await self.forget([thread.id])
 
