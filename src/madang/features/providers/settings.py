@@ -75,7 +75,7 @@ class ProviderSettings(BaseSettings):
         description="How often a call that failed before its first token is tried again; never after it.",
     )
     stream_coalesce_ms: int = Field(
-        default=60,
+        default=80,
         ge=0,
         le=200,
         description="Tokens that come within so many milliseconds are passed on together, the first at once; 0 passes "
