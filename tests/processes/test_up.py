@@ -66,7 +66,10 @@ class Up:
         assert self.process is not None
         found: dict[str, int] = {}
         for pid in below(self.process.pid):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended meanwhile
             name = next((word for word in words if word.startswith("madang.")), Path(words[0]).name)
             found[name.removeprefix("madang.processes.")] = pid
         return found
