@@ -1,6 +1,7 @@
 """Usage and budgets over HTTP: who sees and sets what, and what PostgreSQL lets through by itself."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from madang.features.usage.contracts import Price, Spender
 from madang.features.usage.module import Usage
 from madang.features.usage.service.meter import booked, metered
+from madang.features.usage.service.tallies import tallied
 from madang.kernel.auth import AUTHENTICATOR, Principal
 from madang.kernel.house import House, open_house
 from madang.kernel.http import build_app
@@ -111,6 +113,20 @@ async def test_a_day_is_told_model_by_model(house: House, ledger: Ledger, api: h
     days = (await api.get(f"/usage/?scope_id={ours.id}", headers=as_(ours.owner))).json()["items"]
     models = (await api.get(f"/usage/?scope_id={ours.id}&group_by=day_model", headers=as_(ours.owner))).json()["items"]
     assert [one["key"] for one in models] == [f"{days[0]['key']} test/m"]
+
+
+async def test_an_attempt_that_ends_late_leaves_the_next_ones_tally_alone(house: House) -> None:
+    run_id, account_id = new_id(), new_id()
+    async with AsyncExitStack() as slept:
+        await slept.enter_async_context(tallied(house, run_id))
+        async with tallied(house, run_id) as tally:
+            await slept.aclose()
+            async with metered(house, Spender(account_id, (), run_id, "assistant"), call()) as metering:
+                metering.took(10, 5)
+            totals = tally.here()
+            assert totals is not None
+            assert totals.output_tokens == 5
+    await booked(house)
 
 
 async def test_days_are_counted_by_the_clock_that_calls_are_booked_by(

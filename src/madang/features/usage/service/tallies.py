@@ -66,4 +66,5 @@ async def tallied(house: House, run_id: UUID) -> AsyncGenerator[Tally]:
     try:
         yield tally
     finally:
-        meter.tallies.pop(run_id, None)
+        if meter.tallies.get(run_id) is tally.bookings:  # not when another attempt at the run watches by now
+            del meter.tallies[run_id]
