@@ -1,13 +1,23 @@
 """A browser that adds passkeys and signs in by them."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 
+from madang.kernel.house import House
 from tests.features.accounts.authenticator import Device
-from tests.features.accounts.conftest import PASSWORD, Person, bearer
+from tests.features.accounts.conftest import PASSWORD, Person, bearer, visitor
 
 PASSKEYS, DOOR = "/api/v1/users/me/passkeys", "/api/v1/auth/passkey"
+
+
+@pytest.fixture
+async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """The api under a name that browsers allow passkeys on."""
+    async with visitor(house, "http://localhost:8000") as client:
+        yield client
 
 
 async def creation(api: httpx.AsyncClient, person: Person) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +20,7 @@ from madang.kernel.clock import now
 from madang.kernel.errors import Problem
 from madang.kernel.house import House
 from tests.features.accounts.authenticator import Device, b64, unb64
-from tests.features.accounts.conftest import PASSWORD, Join, visitor
+from tests.features.accounts.conftest import PASSWORD, Join
 from tests.features.accounts.guarding import (
     Clock,
     code,
@@ -29,14 +28,9 @@ from tests.features.accounts.guarding import (
     post,
     protect,
 )
-from tests.features.accounts.passkeys import DOOR, add, creation, question, sign_in, with_passkey
+from tests.features.accounts.passkeys import DOOR, add, api, creation, question, sign_in, with_passkey
 
-
-@pytest.fixture
-async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """The api under a name that browsers allow passkeys on."""
-    async with visitor(house, "http://localhost:8000") as client:
-        yield client
+__all__ = ["api"]
 
 
 @pytest.mark.parametrize(

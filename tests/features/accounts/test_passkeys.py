@@ -1,7 +1,6 @@
 """Passkeys, with a device in software that speaks the real protocol."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +17,7 @@ from madang.kernel.audit import AuditRow
 from madang.kernel.errors import Problem
 from madang.kernel.house import House
 from tests.features.accounts.authenticator import Device, b64
-from tests.features.accounts.conftest import PASSWORD, Join, bearer, visitor
+from tests.features.accounts.conftest import PASSWORD, Join, bearer
 from tests.features.accounts.guarding import (
     LOGIN,
     STEP,
@@ -27,14 +26,9 @@ from tests.features.accounts.guarding import (
     post,
     protect,
 )
-from tests.features.accounts.passkeys import PASSKEYS, add, creation, question, sign_in, with_passkey
+from tests.features.accounts.passkeys import PASSKEYS, add, api, creation, question, sign_in, with_passkey
 
-
-@pytest.fixture
-async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """The api under a name that browsers allow passkeys on."""
-    async with visitor(house, "http://localhost:8000") as client:
-        yield client
+__all__ = ["api"]
 
 
 async def test_a_passkey_signs_in_without_a_password(api: httpx.AsyncClient, join: Join) -> None:

@@ -27,10 +27,15 @@ async def client_of(house: House) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.fixture(autouse=True)
+def nothing_counted() -> None:
+    """What other tests of this process counted is gone."""
+    shared.take()
+
+
 @pytest.fixture
 async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """An api in this process; what other tests counted and found is gone."""
-    shared.take()
+    """An api in this process; what other tests found of workers and models is gone."""
     await house.valkey.delete(
         *(f"{house.settings.key_prefix}:{name}" for name in ("counts", "workers", "models", "models:look"))
     )
