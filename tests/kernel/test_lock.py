@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import math
 from collections.abc import Coroutine
 from typing import Any
 from uuid import uuid4
@@ -121,6 +122,33 @@ async def test_a_block_that_did_not_get_it_takes_it_from_nobody(house: House, pr
     assert await locks.is_locked("taken")
 
 
-async def test_a_lock_for_no_time_is_refused(house: House, prefix: str):
+async def test_another_object_is_another_owner_also_in_the_same_task(house: House, prefix: str):
+    owner, other = Locks(house.valkey, prefix), Locks(house.valkey, prefix)
+    assert await owner.acquire("mine", ttl=60)
+    assert not await other.acquire("mine", ttl=60)
+    assert not await other.extend("mine", 60)
+    assert not await other.release("mine")
+    async with other.lock("mine", ttl=60) as acquired:
+        assert not acquired
+    assert await owner.extend("mine", 60)
+    assert await owner.release("mine")
+
+
+async def test_who_came_too_late_leaves_the_lock_of_the_next_object_alone(house: House, prefix: str):
+    late, current = Locks(house.valkey, prefix), Locks(house.valkey, prefix)
+    assert await late.acquire("handed", ttl=0.03)
+    assert await current.acquire("handed", ttl=60, timeout=5)
+    assert not await late.release("handed")
+    assert await current.release("handed")
+
+
+async def test_a_task_that_the_owner_started_may_extend_for_it(house: House, prefix: str):
+    locks = Locks(house.valkey, prefix)
+    async with locks.lock("beaten", ttl=60):
+        assert await asyncio.get_running_loop().create_task(locks.extend("beaten", 60))
+
+
+@pytest.mark.parametrize("ttl", [0, -1, math.nan, math.inf])
+async def test_a_lock_for_no_time_or_for_ever_is_refused(house: House, prefix: str, ttl: float):
     with pytest.raises(ValueError, match="must be positive"):
-        await Locks(house.valkey, prefix).acquire("never", ttl=0)
+        await Locks(house.valkey, prefix).acquire("never", ttl=ttl)

@@ -6,6 +6,7 @@ on the fencing number that `acquire` returned, which only grows, so that the lat
 """
 
 import asyncio
+import math
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -31,11 +32,18 @@ return redis.call('DEL', KEYS[1])
 _FIRST_WAIT_SECONDS = 0.01
 _LONGEST_WAIT_SECONDS = 0.25
 
-_held: ContextVar[MappingProxyType[str, str]] = ContextVar("held_locks", default=MappingProxyType({}))
+type _Held = MappingProxyType[tuple[Locks, str], str]
+
+_held: ContextVar[_Held] = ContextVar("held_locks", default=MappingProxyType({}))
+"""The token of every lock that this context holds, by the object it was acquired with and its name."""
 
 
 class Locks:
-    """Named locks. Names are free text; times are in seconds."""
+    """Named locks. Names are free text; times are in seconds.
+
+    The owner is whoever acquired: this object, in this task or in one that the task started since. Another object is
+    another owner, also in the same task.
+    """
 
     def __init__(self, valkey: Redis, prefix: str) -> None:
         self._valkey = valkey
@@ -56,7 +64,7 @@ class Locks:
         while True:
             fence = int(await self._acquire(keys=self._keys(name), args=[token, _milliseconds(ttl)]))
             if fence:
-                _held.set(MappingProxyType({**_held.get(), name: token}))
+                _held.set(MappingProxyType({**_held.get(), (self, name): token}))
                 return fence
             left = deadline - loop.time()
             if left <= 0:
@@ -65,16 +73,16 @@ class Locks:
             wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
 
     async def extend(self, name: str, ttl: float) -> bool:
-        """Hold on for `ttl` seconds from now; False when this context does not (or no longer) hold the lock."""
-        token = _held.get().get(name)
+        """Hold on for `ttl` seconds from now; False when the caller does not (or no longer) own the lock."""
+        token = _held.get().get((self, name))
         if token is None:
             return False
         return bool(await self._extend(keys=self._keys(name)[:1], args=[token, _milliseconds(ttl)]))
 
     async def release(self, name: str) -> bool:
-        """Let go; False when this context does not (or no longer) hold the lock."""
+        """Let go; False when the caller does not (or no longer) own the lock."""
         held = dict(_held.get())
-        token = held.pop(name, None)
+        token = held.pop((self, name), None)
         if token is None:
             return False
         _held.set(MappingProxyType(held))
@@ -99,7 +107,7 @@ class Locks:
 
 
 def _milliseconds(seconds: float) -> int:
-    if seconds <= 0:
-        msg = f"a lock's time to live must be positive, not {seconds} s"
+    if not 0 < seconds < math.inf:
+        msg = f"a lock's time to live must be positive and have an end, not {seconds} s"
         raise ValueError(msg)
     return max(1, round(seconds * 1000))
