@@ -12,7 +12,8 @@ from madang.kernel.clock import now
 from madang.kernel.db import Delivery, Tx
 from madang.kernel.events import Reaction
 from madang.kernel.house import House
-from madang.kernel.jobs import Job, JobKind, claim, sweep
+from madang.kernel.jobs import Job, JobKind
+from madang.kernel.outbox import claim, sweep
 from madang.kernel.settings import Settings
 from tests.kernel.conftest import Workshop, open_workshop
 

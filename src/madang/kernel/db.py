@@ -9,12 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     DateTime,
     MetaData,
     SmallInteger,
@@ -41,7 +42,6 @@ APP_ROLE = "madang_app"
 
 RESEND_AFTER_SECONDS = 5
 """A delivery that nobody has taken on by then is sent again."""
-
 
 HOUSE = "house"
 """The scope of the house itself, which sees every row."""
@@ -117,23 +117,32 @@ KEEPALIVES = {
 }
 """Of libpq: a connection to a host that is gone fails after half a minute, not after the system's two hours."""
 
+
+def in_seconds(seconds: Any) -> ColumnElement[Any]:  # noqa: ANN401  # a number or SQL
+    """A moment from now by the database's clock, as SQL; `seconds` may be SQL too."""
+    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
 POST = insert(OUTBOX).values(
-    due_at=func.coalesce(
-        bindparam("due_at", type_=DateTime(timezone=True)),
-        func.now() + func.make_interval(0, 0, 0, 0, 0, 0, RESEND_AFTER_SECONDS),
-    )
+    due_at=func.coalesce(bindparam("due_at", type_=DateTime(timezone=True)), in_seconds(RESEND_AFTER_SECONDS))
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An outbox row on its way. `payload` is JSON-compatible."""
+    """An outbox row on its way. `payload` is JSON-compatible.
+
+    It was sent `again` when nobody is known to have taken it on in time, and is `lost` when a worker had it in hand
+    and was not heard of any more; either may be its own doing.
+    """
 
     id: UUID
     kind: Literal["event", "job"]
     name: str
     payload: dict[str, object]
     request_id: str | None
+    again: bool = False
+    lost: bool = False
 
 
 class Named(Protocol):
@@ -226,6 +235,8 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
     The connection used last is used next, so that few stay busy and keep their prepared statements. There is no
     overflow: transactions are short, and waiting for one is cheaper than signing in to PostgreSQL.
 
+    Errors say nothing of the values of a statement, which may be secrets: they are logged and kept.
+
     The driver begins nothing by itself (that is what AUTOCOMMIT means): `Database.transaction` begins and sets the
     scope in one round trip, and there is no other way in.
     """
@@ -240,6 +251,7 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         pool_size=settings.database_pool,
         max_overflow=0,
+        hide_parameters=True,
         pool_use_lifo=True,
         pool_recycle=300,
         pool_timeout=15,
@@ -256,27 +268,4 @@ def owner_policy(table: str, column: str = "account_id") -> Iterable[str]:
         f'ALTER TABLE "{schema}".{name} ENABLE ROW LEVEL SECURITY',
         f'ALTER TABLE "{schema}".{name} FORCE ROW LEVEL SECURITY',
         f'CREATE POLICY {name}_owner ON "{schema}".{name} USING {mine} WITH CHECK {mine}',
-    )
-
-
-def scope_policy(table: str, column: str = "scope_id", *, at_least: str = "student") -> Iterable[str]:
-    """Statements for a migration: rows of `table` ("schema.table") show to whoever has that role in their scope.
-
-    `column` holds the scope's id or, as a uuid[], its path. Rows that name no scope (NULL, an empty path) show to
-    nobody but the house and supervisors, who see all; only managers write. The functions run once a statement.
-    """
-    schema, name = table.split(".")
-    everybody = "current_setting('madang.account', true) = 'house' OR (SELECT supervisor.is_supervisor())"
-
-    def within(role: str) -> str:
-        if column.endswith("path"):
-            roots, blocks = f"(SELECT partner.my_roots('{role}'))", "(SELECT partner.my_blocks())"
-            return f"({everybody} OR ({column} && {roots} AND NOT {column} && {blocks}))"
-        return f"({everybody} OR {column} = ANY ((SELECT partner.my_scopes('{role}'))::uuid[]))"
-
-    return (
-        f'ALTER TABLE "{schema}".{name} ENABLE ROW LEVEL SECURITY',
-        f'ALTER TABLE "{schema}".{name} FORCE ROW LEVEL SECURITY',
-        f'CREATE POLICY {name}_read ON "{schema}".{name} FOR SELECT USING {within(at_least)}',
-        f'CREATE POLICY {name}_write ON "{schema}".{name} USING {within("manager")} WITH CHECK {within("manager")}',
     )

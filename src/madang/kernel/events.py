@@ -1,7 +1,8 @@
 """Facts that features announce and others react to.
 
 An event is a frozen dataclass in the contracts of the feature that announces it, with `name: ClassVar[str]`. It is
-announced with `Tx.announce`, relayed after the commit, and told again until every reaction has succeeded.
+announced with `Tx.announce`, relayed after the commit, and told again until every reaction has succeeded or, after an
+hour of failures, it is set aside for the operator.
 """
 
 from collections import defaultdict
@@ -10,15 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import bindparam, delete
 
 from madang.kernel.db import OUTBOX, Delivery, Tx
+from madang.kernel.outbox import STRIKE
 
 if TYPE_CHECKING:
     from madang.kernel.house import House
 
-
-_STRIKE = delete(OUTBOX).where(OUTBOX.c.id == bindparam("delivery")).returning(OUTBOX.c.id)
+_STRIKE = STRIKE.returning(OUTBOX.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Reaction:
 
     All reactions to one announcement share one transaction, and the announcement is struck off in it too: what a
     reaction writes to the database happens exactly once, anything else at least once. An error undoes all of them,
-    and they are tried again later.
+    and they are tried again later. All of them together may take a minute.
     """
 
     event: type[Any]

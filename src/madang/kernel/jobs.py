@@ -2,24 +2,20 @@
 
 A job is a row of the outbox until it is done; Celery only carries its name to a worker. The worker claims the row
 under a lease, renews the lease while it works, and strikes the row off at the end; a worker that dies lets the lease
-run out and the job is sent again. One asyncio loop a worker runs them all.
+run out and the job is sent again, as often as it may be tried. One asyncio loop a worker runs them all.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.sql.elements import ColumnElement
 
-from madang.kernel import log
-from madang.kernel.clock import now
-from madang.kernel.db import OUTBOX, Delivery, Tx
+from madang.kernel import log, outbox
+from madang.kernel.db import Delivery
 from madang.kernel.events import Reactions
 
 if TYPE_CHECKING:
@@ -27,13 +23,11 @@ if TYPE_CHECKING:
 
 logger = log.get_logger(__name__)
 
-SWEEP_BATCH = 500
-FIRST_RETRY_SECONDS = 2
-LONGEST_RETRY_SECONDS = 300
 LETTING_GO_SECONDS = 4
 """How long a cancelled handler may take to end before its lease is rather left to run out."""
-MOST_DOUBLINGS = 10
-MOST_SENDS = 30_000
+EVENT_ATTEMPTS = 20
+"""An hour, with waits that grow to five minutes: time to restart what a reaction needs."""
+RETOLD_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +42,10 @@ class JobKind[P]:
 class Job:
     """A job kind bound to its handler, for the worker.
 
-    `handler(house, payload)` runs with no transaction open and at least once. After `max_attempts` failures
-    `on_dead(house, payload, error)` is called and the row stays for the operator. A job with `self_leased` keeps its
-    own lease: its handler is `handler(house, payload, delivery)` and strikes the row off itself with `accept`.
+    `handler(house, payload)` runs with no transaction open and at least once, each time for `longest` at most (None
+    for ever). After `max_attempts` that failed or lost their worker `on_dead(house, payload, error)` is called, at
+    least once and within the lease, and the row stays for the operator. A job with `self_leased` keeps its own lease:
+    its handler is `handler(house, payload, delivery)` and strikes the row off itself with `outbox.accept`.
     """
 
     kind: JobKind[Any]
@@ -59,6 +54,7 @@ class Job:
     max_attempts: int = 5
     on_dead: "Callable[[House, Any, str], Awaitable[None]] | None" = None
     self_leased: bool = False
+    longest: timedelta | None = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +83,28 @@ def _ended(task: asyncio.Task[Any]) -> None:
         logger.error("task_failed", task=task.get_name(), exc_info=error)
 
 
-STRIKE = delete(OUTBOX).where(OUTBOX.c.id == bindparam("delivery"))
-"""Strikes a delivery off the outbox."""
-
-
-async def accept(tx: Tx, delivery: Delivery) -> None:
-    """Strike the delivery off with this transaction: from its commit on, the caller answers for the work."""
-    await tx.execute(STRIKE, {"delivery": delivery.id})
-
-
-def in_seconds(seconds: float) -> ColumnElement[Any]:
-    """A moment from now by the database's clock, as SQL."""
-    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-
-
 @dataclass(slots=True)
 class Deliverer:
-    """Takes deliveries on in a worker: events at once, jobs as places become free."""
+    """Takes deliveries on in a worker: events at once, jobs as places become free.
+
+    What was sent again may be what holds up or kills whoever takes it on. So only a few such events are told at a time,
+    and of deliveries that lost their worker one is tried after another: an innocent one shares that fate once.
+    """
 
     house: "House"
     jobs: dict[str, Job]
     reactions: Reactions
+    _telling: Job = field(init=False)
     _runs: asyncio.Semaphore = field(init=False)
     _places: asyncio.Semaphore = field(init=False)
+    _retold: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RETOLD_AT_ONCE))
+    _suspects: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     def __post_init__(self) -> None:
+        minute = timedelta(minutes=1)
+        self._telling = Job(
+            JobKind("tell", object), self._tell, 1.5 * minute, EVENT_ATTEMPTS, self_leased=True, longest=minute
+        )
         self._runs = asyncio.Semaphore(self.house.settings.worker_runs)
         self._places = asyncio.Semaphore(self.house.settings.worker_jobs)
 
@@ -120,154 +113,112 @@ class Deliverer:
         spawn(self._deliver(delivery), f"{delivery.kind}:{delivery.name}")
 
     async def _deliver(self, delivery: Delivery) -> None:
+        job = self._telling if delivery.kind == "event" else self.jobs.get(delivery.name)
         with log.bind(request_id=delivery.request_id):
             try:
-                if delivery.kind == "event":
-                    await self.reactions.tell(self.house, delivery)
+                if job is None:
+                    await outbox.leave_unknown(self.house, delivery)
                 else:
-                    await self._do(delivery)
-            except Exception as error:  # whatever a handler raises, the outbox sends the row again
+                    async with self._suspects if delivery.lost else nullcontext(), self._place(job, delivery):
+                        await self._do(job, delivery)
+            except Exception as error:  # the outbox cannot be written to; it sends the row again
                 logger.warning("delivery_failed", delivery=delivery.name, exc_info=error)
 
-    async def _do(self, delivery: Delivery) -> None:
-        job = self.jobs.get(delivery.name)
-        if job is None:
-            logger.error("job_unknown", job=delivery.name)
-            return
-        try:
-            payload = msgspec.convert(delivery.payload, job.kind.payload)
-        except msgspec.ValidationError as error:
-            await self._unreadable(job, delivery, error)
-            return
-        if job.self_leased:
-            async with self._runs:
-                await job.handler(self.house, payload, delivery)
-            return
-        async with self._places:
-            await self._attempt(job, payload, delivery)
+    async def _tell(self, house: "House", _payload: object, delivery: Delivery) -> None:
+        await self.reactions.tell(house, delivery)
 
-    async def _unreadable(self, job: Job, delivery: Delivery, error: Exception) -> None:
-        """Count what no handler can be given as a failure: another version may read it, else the operator will."""
-        attempt = await claim(self.house, delivery, job.lease)
-        if attempt is not None:
-            await self._failed(job, None, delivery, attempt, error)
+    def _place(self, job: Job, delivery: Delivery) -> AbstractAsyncContextManager[None]:
+        if delivery.kind == "event":
+            return self._retold if delivery.again else nullcontext()
+        return self._runs if job.self_leased else self._places
 
-    async def _attempt(self, job: Job, payload: object, delivery: Delivery) -> None:
-        attempt = await claim(self.house, delivery, job.lease)
-        if attempt is None:
-            return
-        work = spawn(job.handler(self.house, payload), f"handler:{delivery.name}")
-        keeper = spawn(keep(self.house, delivery, attempt, job.lease, work), f"lease:{delivery.name}")
+    async def _do(self, job: Job, delivery: Delivery) -> None:
+        """Claim the delivery and try; what strikes itself off is claimed only when it was sent again."""
+        attempt: int | None = None
+        if delivery.again or not job.self_leased:
+            attempt = await outbox.claim(self.house, delivery, job.lease)
+            if attempt is None:
+                return
+            if attempt > job.max_attempts:
+                await self._give_up(job, delivery, attempt, outbox.WORKER_LOST)
+                return
+        error = await self._attempt(job, delivery, attempt)
+        if error is not None:
+            await self._failed(job, delivery, attempt, error)
+
+    async def _attempt(self, job: Job, delivery: Delivery, attempt: int | None) -> BaseException | None:
+        """Do the work; what went wrong, if anything did. A handler that cancels itself has failed like any other."""
         try:
-            await work
-        except asyncio.CancelledError:
-            work.cancel()
-            await asyncio.wait({work}, timeout=LETTING_GO_SECONDS)
-            if work.done():
-                await release(self.house, delivery, attempt)
+            if job.self_leased or attempt is None:
+                await self._handle(job, delivery)
+            else:
+                await self._keeping(job, delivery, attempt)
+        except asyncio.CancelledError as error:
+            if not _told_to_stop():
+                return error
+            if job.self_leased and attempt is not None:
+                await outbox.release(self.house, delivery, attempt)
             raise
         except Exception as error:  # noqa: BLE001  # a handler may raise anything; it is recorded and tried again
-            await self._failed(job, payload, delivery, attempt, error)
-        else:
+            return error
+        return None
+
+    async def _keeping(self, job: Job, delivery: Delivery, attempt: int) -> None:
+        """Do a job while its lease is renewed, and strike it off; raises what its handler does."""
+        work = spawn(self._handle(job, delivery), f"handler:{delivery.name}")
+        keeper = spawn(outbox.keep(self.house, delivery, attempt, job.lease, work), f"lease:{delivery.name}")
+        try:
+            await asyncio.wait({work})
+            if work.cancelled() and keeper.done():
+                return
+            await work
             async with self.house.db.transaction() as tx:
-                await accept(tx, delivery)
+                await outbox.accept(tx, delivery)
+        except asyncio.CancelledError:
+            if _told_to_stop():
+                work.cancel()
+                await asyncio.wait({work}, timeout=LETTING_GO_SECONDS)
+                if work.done():
+                    await outbox.release(self.house, delivery, attempt)
+            raise
         finally:
             keeper.cancel()
 
-    async def _failed(self, job: Job, payload: object, delivery: Delivery, attempt: int, error: Exception) -> None:
-        logger.warning("job_failed", job=delivery.name, attempt=attempt, exc_info=error)
-        dead = attempt >= job.max_attempts
-        wait = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
-        async with self.house.db.transaction() as tx:
-            recorded = await tx.execute(
-                update(OUTBOX)
-                .where(OUTBOX.c.id == delivery.id, OUTBOX.c.attempts == attempt)
-                .values(
-                    claimed_until=None,
-                    due_at=in_seconds(wait),
-                    last_error=f"{type(error).__name__}: {error}"[:2000],
-                    dead_at=func.now() if dead else None,
-                )
-                .returning(OUTBOX.c.id)
-            )
-            mine = recorded.first() is not None
-        if mine and dead and payload is not None and job.on_dead is not None:
-            await job.on_dead(self.house, payload, str(error))
+    async def _handle(self, job: Job, delivery: Delivery) -> None:
+        payload = msgspec.convert(delivery.payload, job.kind.payload)
+        async with asyncio.timeout(job.longest.total_seconds() if job.longest else None):
+            await job.handler(self.house, payload, *((delivery,) if job.self_leased else ()))
+
+    async def _failed(self, job: Job, delivery: Delivery, attempt: int | None, error: BaseException) -> None:
+        """Note the failure with the row, unless it is done or another's by now; after the last attempt give up."""
+        logger.warning("delivery_failed", delivery=delivery.name, attempt=attempt, exc_info=error)
+        if attempt is None:
+            attempt = await outbox.claim(self.house, delivery, job.lease)
+        if attempt is not None:
+            is_last = attempt >= job.max_attempts
+            is_ours = await outbox.fail(self.house, delivery, attempt, error, is_last=is_last)
+            if is_ours and is_last:
+                await self._give_up(job, delivery, attempt, str(error))
+
+    async def _give_up(self, job: Job, delivery: Delivery, attempt: int, why: str) -> None:
+        """Tell the job's own and set the row aside; in this order, so that who dies in between is followed by another.
+
+        A job whose `on_dead` kills its worker too is set aside without it.
+        """
+        if job.on_dead is not None and attempt <= 2 * job.max_attempts:
+            try:
+                payload = msgspec.convert(delivery.payload, job.kind.payload)
+                async with asyncio.timeout(job.lease.total_seconds()):
+                    await job.on_dead(self.house, payload, why)
+            except Exception as error:  # the row is set aside whatever it raises
+                logger.warning("on_dead_failed", job=delivery.name, exc_info=error)
+        await outbox.set_aside(self.house, delivery, attempt)
 
 
-async def claim(house: "House", delivery: Delivery, lease: timedelta) -> int | None:
-    """Take the row under a lease; the number of this attempt, from 1, or None when it is another's or done."""
-    free = or_(OUTBOX.c.claimed_until.is_(None), OUTBOX.c.claimed_until < func.now())
-    async with house.db.transaction() as tx:
-        attempt: int | None = await tx.scalar(
-            update(OUTBOX)
-            .where(OUTBOX.c.id == delivery.id, OUTBOX.c.dead_at.is_(None), free)
-            .values(claimed_until=in_seconds(lease.total_seconds()), attempts=OUTBOX.c.attempts + 1)
-            .returning(OUTBOX.c.attempts)
-        )
-    return attempt
-
-
-async def keep(
-    house: "House", delivery: Delivery, attempt: int, lease: timedelta, work: "asyncio.Future[None]"
-) -> None:
-    """Renew the attempt's lease three times in its length; ends the work when the lease was lost for good."""
-    deadline = now() + lease
-    while True:
-        await asyncio.sleep(lease.total_seconds() / 3)
-        with suppress(SQLAlchemyError, OSError):
-            async with house.db.transaction() as tx:
-                kept = await tx.execute(
-                    update(OUTBOX)
-                    .where(
-                        OUTBOX.c.id == delivery.id, OUTBOX.c.attempts == attempt, OUTBOX.c.claimed_until > func.now()
-                    )
-                    .values(claimed_until=in_seconds(lease.total_seconds()))
-                    .returning(OUTBOX.c.id)
-                )
-                deadline = now() + lease if kept.first() else now()
-        if now() >= deadline:
-            logger.warning("lease_lost", job=delivery.name)
-            work.cancel()
-            return
-
-
-async def release(house: "House", delivery: Delivery, attempt: int) -> None:
-    """Give the row back at once, as a worker does that was asked to stop; nothing if another has claimed it since."""
-    async with house.db.transaction() as tx:
-        await tx.execute(
-            update(OUTBOX)
-            .where(OUTBOX.c.id == delivery.id, OUTBOX.c.attempts == attempt)
-            .values(claimed_until=None, due_at=func.now(), attempts=OUTBOX.c.attempts - 1)
-        )
-
-
-async def sweep(house: "House") -> int:
-    """Send again what is due and in nobody's hands; how many rows there were. The scheduler calls it each second."""
-    free = or_(OUTBOX.c.claimed_until.is_(None), OUTBOX.c.claimed_until < func.now())
-    due = (
-        select(OUTBOX.c.id)
-        .where(OUTBOX.c.due_at < func.now(), OUTBOX.c.dead_at.is_(None), free)
-        .order_by(OUTBOX.c.due_at)
-        .limit(SWEEP_BATCH)
-        .with_for_update(skip_locked=True)
-    )
-    wait = func.least(
-        FIRST_RETRY_SECONDS * func.power(2, func.least(OUTBOX.c.sends, MOST_DOUBLINGS)), LONGEST_RETRY_SECONDS
-    )
-    async with house.db.transaction() as tx:
-        rows = await tx.execute(
-            update(OUTBOX)
-            .where(OUTBOX.c.id.in_(due))
-            .values(
-                due_at=in_seconds(5) + func.make_interval(0, 0, 0, 0, 0, 0, wait),
-                sends=func.least(OUTBOX.c.sends, MOST_SENDS) + 1,
-            )
-            .returning(OUTBOX.c.id, OUTBOX.c.kind, OUTBOX.c.name, OUTBOX.c.payload, OUTBOX.c.request_id)
-        )
-        found = [Delivery(*row) for row in rows]
-    house.deliver(found)
-    return len(found)
+def _told_to_stop() -> bool:
+    """Whether this task is being cancelled from outside; else what it awaited was."""
+    this = asyncio.current_task()
+    return this is not None and this.cancelling() > 0
 
 
 def by_name(jobs: Sequence[Job]) -> dict[str, Job]:

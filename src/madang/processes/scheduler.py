@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 from madang.catalog import installed
 from madang.kernel import log
 from madang.kernel.house import House, open_house
-from madang.kernel.jobs import Schedule, sweep
+from madang.kernel.jobs import Schedule
+from madang.kernel.outbox import sweep
 from madang.kernel.settings import load
 from madang.processes.memory import settle
 

@@ -13,10 +13,9 @@ from madang.features.runs.contracts import PERFORM
 from madang.features.runs.service import desk, performance, reading
 from madang.features.runs.service.leases import Hands, open_hands
 from madang.features.runs.tables import Run
-from madang.kernel.db import Delivery
+from madang.kernel.db import Delivery, in_seconds
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
-from madang.kernel.jobs import in_seconds
 from madang.kernel.tail import Event
 from tests.features.providers.conftest import Configure
 from tests.features.runs.conftest import Asked, ask

@@ -2,6 +2,6 @@
 
 from madang.features.runs.contracts import PERFORM
 from madang.features.runs.service.performance import perform
-from madang.kernel.jobs import Job
+from madang.kernel.jobs import EVENT_ATTEMPTS, Job
 
-PERFORM_JOB = Job(PERFORM, perform, self_leased=True)
+PERFORM_JOB = Job(PERFORM, perform, max_attempts=EVENT_ATTEMPTS, self_leased=True, longest=None)

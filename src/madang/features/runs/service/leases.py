@@ -26,9 +26,10 @@ from madang.features.runs.service.desk import STOP_CHANNEL
 from madang.features.runs.settings import load
 from madang.features.runs.tables import RUNS, Run
 from madang.kernel import log
-from madang.kernel.db import Delivery
+from madang.kernel.db import Delivery, in_seconds
 from madang.kernel.house import House
-from madang.kernel.jobs import STRIKE, in_seconds, spawn
+from madang.kernel.jobs import spawn
+from madang.kernel.outbox import STRIKE
 from madang.kernel.tail import Event
 
 logger = log.get_logger(__name__)

@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 
 from madang.features.runs.tables import RUNS
 from madang.features.usage.public import book_unwritten
+from madang.kernel.db import in_seconds
 from madang.kernel.house import House
-from madang.kernel.jobs import in_seconds
 
 SETTLE_SECONDS = 10
 BATCH = 500

@@ -27,10 +27,9 @@ from madang.features.usage.contracts import (
 )
 from madang.features.usage.settings import load
 from madang.features.usage.tables import BUDGETS, RESERVATIONS, BudgetWindow
-from madang.kernel.db import Tx
+from madang.kernel.db import Tx, in_seconds
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
-from madang.kernel.jobs import in_seconds
 
 EXPIRED_BATCH = 200
 
