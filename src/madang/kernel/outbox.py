@@ -2,7 +2,7 @@
 
 A claim is a lease in the row, so that it outlives whoever holds it, and counts as an attempt from its first moment: a
 delivery that kills its worker every time comes to its end too. What is set aside stays for the operator and holds up
-nobody (docs/decisions/0026-set-aside.md).
+nobody (docs/decisions/0027-set-aside.md).
 """
 
 import asyncio
