@@ -1,4 +1,4 @@
-"""What health says, and what the audit log tells."""
+"""What health says, what the audit log tells, and what fails."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,3 +68,18 @@ class Deed:
     user_agent: str
     request_id: str | None
     details: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """An event or a job that failed: how often, why the last time, and when it is tried next or was set aside."""
+
+    id: UUID
+    kind: Literal["event", "job"]
+    name: str
+    attempts: int
+    last_error: str | None
+    created_at: datetime
+    due_at: datetime
+    dead_at: datetime | None
+    request_id: str | None

@@ -8,6 +8,7 @@ from madang.kernel.module import Module, Offer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import click
     from fastapi import APIRouter
 
     from madang.features.accounts.public import ExportedFile
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Operations(Module):
-    """Health, metrics and the audit log."""
+    """Health, metrics, the audit log and what fails in the background."""
 
     name: ClassVar[str] = "operations"
 
@@ -38,6 +39,12 @@ class Operations(Module):
         from madang.features.operations.jobs import SCHEDULES
 
         return SCHEDULES
+
+    def cli(self) -> "Sequence[click.Command]":
+        """`madang deliveries`."""
+        from madang.features.operations.cli import deliveries
+
+        return (deliveries,)
 
     def offers(self) -> Sequence[Offer[object]]:
         """What somebody takes along of the audit log."""

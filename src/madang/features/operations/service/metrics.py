@@ -74,12 +74,13 @@ async def _from_valkey(house: House) -> list[Metric]:
 async def _from_database(house: House) -> list[Metric]:
     with suppress(SQLAlchemyError, OSError, TimeoutError):
         async with asyncio.timeout(PATIENCE_SECONDS), house.db.transaction() as tx:
-            waits = OUTBOX.c.dead_at.is_(None)
-            rows = await tx.execute(select(waits, func.count()).group_by(waits))
-        counts = {bool(waiting): int(count) for waiting, count in rows.all()}
+            is_dead, has_failed = OUTBOX.c.dead_at.is_not(None), OUTBOX.c.last_error.is_not(None)
+            counted = select(func.count(), func.count().filter(has_failed, ~is_dead), func.count().filter(is_dead))
+            whole, failing, dead = (await tx.execute(counted)).one()
         return [
-            GaugeMetricFamily("madang_outbox_waiting", "Events and jobs not done yet.", counts.get(True, 0)),
-            GaugeMetricFamily("madang_outbox_dead", "Jobs given up, kept for the operator.", counts.get(False, 0)),
+            GaugeMetricFamily("madang_outbox_waiting", "Events and jobs not done yet.", whole - dead),
+            GaugeMetricFamily("madang_outbox_failing", "Those of them that failed and are tried again.", failing),
+            GaugeMetricFamily("madang_outbox_dead", "Events and jobs set aside for the operator.", dead),
         ]
     return []
 
