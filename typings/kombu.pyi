@@ -1,2 +1,6 @@
 class Queue:
     def __init__(self, name: str, *, no_ack: bool = ...) -> None: ...
+
+class Message:
+    @property
+    def payload(self) -> object: ...
