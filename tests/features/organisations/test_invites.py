@@ -264,3 +264,16 @@ async def test_names_and_notes_hold_nothing_that_changes_what_is_around_them(nam
         ("POST", f"{scope}/invites", {"role": "student", "note": name}),
     ):
         assert told(await api("supervisor", method, path, body)) == (422, "request_invalid"), path
+
+
+@pytest.mark.parametrize("kept", ["한국.example", "xn--3e0b707e.example"])
+async def test_an_invite_is_for_an_address_in_every_spelling(api: Api, world: World, kept: str) -> None:
+    """One whose account was kept as it was typed too; somebody with another address has no use of it."""
+    name = secrets.token_hex(5)
+    made = await invite(api, email=f"{name}@XN--3E0B707E.example.")
+    assert made["invite"]["email"] == f"{name}@한국.example"
+    statement = 'UPDATE "user".accounts SET email = :email WHERE id = :id'
+    await world.run(statement, email=f"{name}@{kept}", id=world.people["outsider"].account_id)
+    path = f"/invites/{made['code']}/redeem"
+    assert told(await api("b.q manager", "POST", path)) == (403, "invite_for_another")
+    assert (await api("outsider", "POST", path)).status_code == 200

@@ -16,7 +16,7 @@ from madang.features.accounts.contracts import (
     ExportedFile,
     Grant,
 )
-from madang.features.accounts.service.addresses import normal_email
+from madang.features.accounts.service.addresses import is_same, normal_email
 from madang.features.accounts.service.lookup import (
     account_by_email,
     account_names,
@@ -52,6 +52,7 @@ __all__ = [
     "addresses_of",
     "attempt",
     "display_name",
+    "is_same",
     "normal_email",
     "place",
     "supervisors",

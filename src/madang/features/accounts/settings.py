@@ -143,12 +143,13 @@ class OidcSettings(BaseSettings):
         )
         return (*self.oidc_providers, google)
 
-    def may_register(self, provider: OidcProvider, email: str) -> bool:
-        """Whether a sign-in there makes an account for this normal address, where there is none."""
-        domains = self.oidc_email_domains if provider.email_domains is None else provider.email_domains
-        allowed = {domain.lower() for domain in domains}
-        is_open = (provider.registration or self.oidc_registration) == "open"
-        return is_open and (not allowed or email.rpartition("@")[2] in allowed)
+    def takes_new(self, provider: OidcProvider) -> bool:
+        """Whether a sign-in there makes an account for somebody who has none."""
+        return (provider.registration or self.oidc_registration) == "open"
+
+    def domains_of(self, provider: OidcProvider) -> tuple[str, ...]:
+        """The domains, as the operator spells them, whose addresses may get an account in that way; any if empty."""
+        return self.oidc_email_domains if provider.email_domains is None else provider.email_domains
 
 
 @cache

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
+from madang.features.accounts.service import addresses
 from madang.features.accounts.service.tokens import Keys
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel.clock import now
@@ -62,7 +63,11 @@ async def known(tx: Tx, email: str, logins: Sequence[UUID]) -> UUID | None:
     query = (
         select(LoginRow.id)
         .join(AccountRow, AccountRow.id == LoginRow.account_id)
-        .where(AccountRow.email == email, LoginRow.id.in_(logins), LoginRow.is_trusted.is_(True))
+        .where(
+            AccountRow.email.in_(addresses.sought(email).spellings),
+            LoginRow.id.in_(logins),
+            LoginRow.is_trusted.is_(True),
+        )
         .where(LoginRow.rotated_at > now() - LIFETIME)
         .order_by(LoginRow.id.desc())
         .limit(1)

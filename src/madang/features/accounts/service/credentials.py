@@ -12,7 +12,7 @@ from madang.features.accounts.service.desk import Desk, open_desk
 from madang.features.accounts.service.failures import note_failed, note_held_off
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel.db import Tx
-from madang.kernel.errors import Invalid, TooMany, Unauthorized
+from madang.kernel.errors import TooMany, Unauthorized
 from madang.kernel.house import House
 
 PLACES_AT_MOST = 200
@@ -34,10 +34,7 @@ async def check(house: House, email: str, password: str, device: Device) -> Prov
     Raises `Unauthorized` (invalid_credentials) for an unknown address and for a wrong password, after the same work,
     and `TooMany`. The account may have another password by the time this returns: see `locked`.
     """
-    try:
-        email = addresses.normal_email(email)
-    except Invalid:
-        email = ""
+    typed, email = email, addresses.sought(email).normal
     desk = await house.resource(open_desk)
     # Whoever stands in line is not counted yet: a school behind one address is no attack.
     async with desk.turn(), AsyncExitStack() as counted:
@@ -45,7 +42,7 @@ async def check(house: House, email: str, password: str, device: Device) -> Prov
         if not by_browser:
             await counted.enter_async_context(throttle.attempt(house, throttle.counters(device.address, email)))
         async with house.db.transaction() as tx:
-            row = await tx.scalar(select(AccountRow).where(AccountRow.email == email, AccountRow.deleted_at.is_(None)))
+            row = await tx.scalar(addresses.owner_of(typed))
             known = set[str]() if by_browser else await places_of(tx, email)
         if not by_browser:
             await _in_lane(house, counted, email, row, device, known)
@@ -89,7 +86,7 @@ async def places_of(tx: Tx, email: str) -> set[str]:
     latest = (
         select(LoginRow.address)
         .join(AccountRow, AccountRow.id == LoginRow.account_id)
-        .where(AccountRow.email == email)
+        .where(AccountRow.email.in_(addresses.sought(email).spellings))
         .order_by(LoginRow.id.desc())
         .limit(PLACES_AT_MOST)
     )

@@ -13,8 +13,8 @@ from madang.kernel.db import Tx
 
 async def account_by_email(tx: Tx, email: str) -> Account | None:
     """The account with that address, None when there is none; raises `Invalid` when it cannot be an address."""
-    wanted = AccountRow.email == addresses.normal_email(email)
-    row = await tx.scalar(select(AccountRow).where(wanted, AccountRow.deleted_at.is_(None)))
+    addresses.normal_email(email)
+    row = await tx.scalar(addresses.owner_of(email))
     return people.account(row) if row else None
 
 
@@ -38,9 +38,10 @@ async def accounts_named(tx: Tx, words: str, limit: int) -> Sequence[UUID]:
 
 
 async def verified_email(tx: Tx, account_id: UUID) -> str | None:
-    """The account's address if it is proved to be theirs, else None."""
+    """The account's address, in its one form, if it is proved to be theirs; else None."""
     query = select(AccountRow.email).where(AccountRow.id == account_id, AccountRow.email_verified_at.is_not(None))
-    return await tx.scalar(query.where(AccountRow.deleted_at.is_(None)))
+    email = await tx.scalar(query.where(AccountRow.deleted_at.is_(None)))
+    return addresses.sought(email).normal if email else None
 
 
 async def addresses_of(tx: Tx, account_ids: Collection[UUID]) -> Sequence[str]:

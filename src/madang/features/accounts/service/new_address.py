@@ -1,15 +1,18 @@
 """Another e-mail address for an account: nothing changes before it is proved, where this server can have it proved."""
 
+from uuid import UUID
+
 from sqlalchemy.exc import IntegrityError
 
 from madang.features.accounts.access import own_account
 from madang.features.accounts.contracts import WRITE, Account, Device, Language, LetterWanted
 from madang.features.accounts.service import confirming, links, people, recovery, throttle
-from madang.features.accounts.service.addresses import normal_email
+from madang.features.accounts.service.addresses import is_same, normal_email, owner_of
 from madang.kernel import mail
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
+from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Invalid, TooMany
 from madang.kernel.house import House
 
@@ -53,21 +56,34 @@ async def _change_at_once(house: House, who: Principal, wanted: str) -> Account:
     if recovery.is_required(house):
         detail = "Addresses have to be proved here, and this server sends no mail. Ask the person who runs it."
         raise Conflict("mail_not_set_up", detail)
+    async with house.db.transaction() as tx:
+        taken = await _is_taken(tx, wanted, who.account_id)
     try:
         async with house.db.transaction(who) as tx:
             row = await own_account(tx, who)
             _permit_other(row.email, wanted)
+            if taken:
+                raise _email_taken()
             row.email, row.email_verified_at = wanted, None
             await tx.flush()
             await record(tx, who, "accounts.email_changed", Target("account", row.id))
             return people.account(row)
-    except IntegrityError as taken:
-        detail = "There is an account with this e-mail address. Use another one."
-        raise Conflict("email_taken", detail) from taken
+    except IntegrityError as error:
+        raise _email_taken() from error
+
+
+def _email_taken() -> Conflict:
+    return Conflict("email_taken", "There is an account with this e-mail address. Use another one.")
+
+
+async def _is_taken(tx: Tx, email: str, account_id: UUID) -> bool:
+    """Whether the address is somebody else's, however they spell it; in the house's transaction."""
+    owner = await tx.scalar(owner_of(email))
+    return owner is not None and owner.id != account_id
 
 
 def _permit_other(present: str, wanted: str) -> None:
-    if present == wanted:
+    if is_same(present, wanted):
         raise Invalid("email_unchanged", "This is your address already. Enter the one to change to.")
 
 
@@ -83,9 +99,11 @@ async def prove(house: House, token: str) -> None:
     try:
         async with house.db.transaction() as tx:
             row = await links.row_of(house, tx, "email_change", link)
-            former, row.email, row.email_verified_at = row.email, link.email, now()
+            if await _is_taken(tx, link.email, row.id):
+                raise links.void()
+            former, row.email, row.email_verified_at = row.email, normal_email(link.email), now()
             await tx.flush()
-            await record(tx, None, "accounts.email_changed", Target("account", row.id), by="mail")
+            await record(tx, Principal(row.id), "accounts.email_changed", Target("account", row.id), by="mail")
             await recovery.proved(house, tx, row)
             if mail.is_set_up(house.settings):
                 await tx.enqueue(WRITE, LetterWanted("email_changed", former, None, row.id))

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text, update
 from madang.features.accounts import queries
 from madang.features.accounts.access import account_for, act_for_others, own_account, permit_supervisor
 from madang.features.accounts.contracts import Account, Preferences
-from madang.features.accounts.service import browsers, keys
+from madang.features.accounts.service import addresses, browsers, keys
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow, LoginRow
 from madang.kernel.audit import Target, record
@@ -117,8 +117,7 @@ async def keep_a_supervisor(tx: Tx, row: AccountRow) -> None:
 
 async def by_email(tx: Tx, email: str) -> AccountRow:
     """The account with this address, locked; raises `NotFound` when there is none."""
-    wanted = select(AccountRow).where(AccountRow.email == email.strip().lower(), AccountRow.deleted_at.is_(None))
-    row = await tx.scalar(wanted.with_for_update())
+    row = await tx.scalar(addresses.owner_of(email).with_for_update())
     if row is None:
         raise NotFound("account_not_found", f"There is no account with the e-mail address {email}.")
     return row

@@ -4,13 +4,13 @@ Whoever asks gets the same answer after the same work: a job is left for a worke
 such an account.
 """
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from madang.features.accounts import settings
 from madang.features.accounts.access import own_account
 from madang.features.accounts.contracts import PROVED, WRITE, Device, Language, Letter, LetterWanted
 from madang.features.accounts.service import letters, links, passwords, people, throttle
-from madang.features.accounts.service.addresses import normal_email
+from madang.features.accounts.service.addresses import normal_email, owner_of
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow
 from madang.kernel import mail
@@ -108,7 +108,7 @@ async def write(house: House, wanted: LetterWanted) -> None:
 
 
 async def _account_at(tx: Tx, email: str) -> AccountRow | None:
-    return await tx.scalar(select(AccountRow).where(AccountRow.email == email, AccountRow.deleted_at.is_(None)))
+    return await tx.scalar(owner_of(email))
 
 
 def _concerns(kind: Letter, row: AccountRow) -> bool:
@@ -122,7 +122,7 @@ async def verify(house: House, link: links.Link) -> None:
         if row.email_verified_at is None:
             row.email_verified_at = now()
             await tx.flush()
-            await record(tx, None, "accounts.email_verified", Target("account", row.id))
+            await record(tx, Principal(row.id), "accounts.email_verified", Target("account", row.id), by="mail")
             await proved(house, tx, row)
 
 
@@ -150,7 +150,7 @@ async def reset(house: House, token: str, wanted: str, device: Device) -> None:
         values = {"password_hash": password_hash, "email_verified_at": verified_at}
         await tx.execute(update(AccountRow).where(AccountRow.id == row.id).values(values))
         await people.end_logins(tx, row.id, "password")
-        await record(tx, None, "accounts.password_reset", Target("account", row.id), by="mail")
+        await record(tx, Principal(row.id), "accounts.password_reset", Target("account", row.id), by="mail")
         await tell(house, tx, "password_changed", row.email)
         if is_news:
             await proved(house, tx, row)

@@ -17,10 +17,11 @@ from madang.features.accounts.contracts import (
     Setup,
 )
 from madang.features.accounts.service import invites, passwords, people, recovery, throttle
-from madang.features.accounts.service.addresses import normal_email
+from madang.features.accounts.service.addresses import normal_email, owner_of
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow
 from madang.kernel import audit, mail
+from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Forbidden, Invalid
@@ -151,7 +152,7 @@ async def create_supervisor(house: House, email: str, name: str, password: str) 
     password_hash = await (await house.resource(open_desk)).hashing.hash(password)
     async with house.db.transaction() as tx:
         await people.lock_founding(tx)
-        made = await _insert(tx, email, name, password_hash, is_supervisor=True)
+        made = await _insert(tx, email, name, password_hash, is_supervisor=True, operator=True)
         return made or await _set_password(house, tx, email, password_hash, is_supervisor=True)
 
 
@@ -167,7 +168,7 @@ async def reset_password(house: House, email: str, password: str) -> Account:
 async def _set_password(
     house: House, tx: Tx, email: str, password_hash: str, *, is_supervisor: bool | None = None
 ) -> Account:
-    row = await tx.scalar(select(AccountRow).where(AccountRow.email == email).with_for_update())
+    row = await tx.scalar(owner_of(email).with_for_update())
     if row is None:
         raise Invalid("account_unknown", f"There is no account with the e-mail address {email}.")
     row.password_hash, row.disabled_at = password_hash, None
@@ -188,8 +189,14 @@ async def _insert(
     *,
     is_supervisor: bool,
     preferences: dict[str, object] | None = None,
+    operator: bool = False,
 ) -> Account | None:
-    """The new account, or None when the address is taken."""
+    """The new account, or None when the address is taken, in whichever spelling.
+
+    `operator` says that it is not the person's own deed, but that of whoever runs the server.
+    """
+    if await tx.scalar(owner_of(email)) is not None:
+        return None
     statement = (
         insert(AccountRow)
         .values(
@@ -207,7 +214,10 @@ async def _insert(
     row = await tx.scalar(statement)
     if row is None:
         return None
-    await audit.record(tx, None, "accounts.registered", audit.Target("account", row.id), is_supervisor=is_supervisor)
+    who = None if operator else Principal(row.id, is_supervisor)
+    told = {"by": "operator"} if operator else {}
+    target = audit.Target("account", row.id)
+    await audit.record(tx, who, "accounts.registered", target, is_supervisor=is_supervisor, **told)
     await tx.announce(AccountRegistered(row.id))
     return people.account(row)
 

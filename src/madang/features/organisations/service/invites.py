@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import func, select
 
-from madang.features.accounts.public import Account, Counter, account_of, attempt, normal_email, place
+from madang.features.accounts.public import Account, Counter, account_of, attempt, is_same, normal_email, place
 from madang.features.organisations import queries, settings
 from madang.features.organisations.access import permit
 from madang.features.organisations.contracts import RANK, Invite, Kind, Offer, Role, Scope
@@ -258,7 +258,7 @@ def unknown() -> NotFound:
 
 def permit_address(row: InviteRow, email: str) -> None:
     """Let only whom a code is for use it; raises `Forbidden` (invite_for_another)."""
-    if row.email is not None and row.email != email:
+    if row.email is not None and not is_same(row.email, email):
         detail = "This invite is for another e-mail address. Use the account with the address it was sent to."
         raise Forbidden("invite_for_another", detail)
 

@@ -60,7 +60,7 @@ async def account_of(house: House, tx: Tx, provider: OidcProvider, found: Person
     identity = await _locked(tx, provider, found)
     if identity is None:
         row = await _linkable(tx, found) or await _new(house, tx, provider, found)
-        identity = await _link(tx, row, provider, found, by=None)
+        identity = await _link(tx, row, provider, found, by=Principal(row.id, row.is_supervisor))
     else:
         row = await _account(tx, identity.account_id)
     identity.provider, identity.last_used_at = provider.name, now()
@@ -143,7 +143,7 @@ async def _linkable(tx: Tx, found: Person) -> AccountRow | None:
     if not found.email:
         detail = "The provider does not vouch for your e-mail address. Verify it there, or sign in here another way."
         raise Forbidden("oidc_email_unverified", detail)
-    row = await tx.scalar(select(AccountRow).where(AccountRow.email == found.email).with_for_update(key_share=True))
+    row = await tx.scalar(addresses.owner_of(found.email).with_for_update(key_share=True))
     if row is None:
         return None
     if row.email_verified_at is None or await held.demanded(tx, row.id):
@@ -155,15 +155,20 @@ async def _linkable(tx: Tx, found: Person) -> AccountRow | None:
 async def _new(house: House, tx: Tx, provider: OidcProvider, found: Person) -> AccountRow:
     if not await tx.scalar(select(exists(select(AccountRow.id)))):
         raise Forbidden("first_run", "Make the supervisor's account first; then people can sign in this way.")
-    may_register = settings.load_oidc().may_register(provider, found.email)
-    if not may_register and not await granting.is_expected(house, tx, provider, found.email):
+    if not _may_register(provider, found.email) and not await granting.is_expected(house, tx, provider, found.email):
         detail = "There is no account for you here yet. Ask the person who runs this server for one."
         raise Forbidden("oidc_registration_closed", detail)
     made = await registration.join(tx, found.email, found.name, verified=True)
     return await _account(tx, made.id)
 
 
-async def _link(tx: Tx, row: AccountRow, provider: OidcProvider, found: Person, *, by: Principal | None) -> IdentityRow:
+def _may_register(provider: OidcProvider, email: str) -> bool:
+    chosen = settings.load_oidc()
+    allowed = {addresses.domain_of(f"@{domain}") for domain in chosen.domains_of(provider)}
+    return chosen.takes_new(provider) and (not allowed or addresses.domain_of(email) in allowed)
+
+
+async def _link(tx: Tx, row: AccountRow, provider: OidcProvider, found: Person, *, by: Principal) -> IdentityRow:
     identity = IdentityRow(
         account_id=row.id,
         provider=provider.name,
