@@ -136,6 +136,7 @@ def _methods(request: Request) -> set[str]:
 _HTTP_CODES = {
     400: ("bad_request", "The request cannot be understood."),
     404: ("not_found", "There is nothing at this address."),
+    413: ("request_too_large", "The request is larger than this server takes. Send less at once."),
     405: ("method_not_allowed", "This address does not take this method; `Allow` says which it takes."),
 }
 
@@ -168,7 +169,7 @@ def describe_errors(app: FastAPI) -> None:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         for operation in (operation for path in schema["paths"].values() for operation in path.values()):
-            always = [400] if "requestBody" in operation else []
+            always = [400, 413] if "requestBody" in operation else []
             if "security" in operation:
                 always += [401, 403, 429]
             operation["responses"].pop("422", None)

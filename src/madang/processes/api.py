@@ -10,6 +10,7 @@ from madang.kernel import log
 from madang.kernel.house import open_house
 from madang.kernel.http import build_app
 from madang.kernel.settings import load
+from madang.processes.bodies import BoundedBodies
 from madang.processes.memory import settle
 from madang.processes.web import serve_web
 
@@ -23,6 +24,7 @@ async def serve() -> None:
     async with open_house(settings, modules, "api") as house:
         app = build_app(house, modules)
         serve_web(app)
+        app.add_middleware(BoundedBodies)
         config = uvicorn.Config(
             app,
             host=settings.host,
