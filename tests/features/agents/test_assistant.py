@@ -10,7 +10,7 @@ from sqlalchemy import text
 from madang.features.agents.public import AgentUnknown, Citation, forget_run, run_agent, warm_up
 from madang.features.agents.service.language import NOT_IN_DOCUMENTS
 from madang.features.agents.service.small_talk import REPLIES
-from madang.features.providers.public import ModelCutOff, ModelUnknown
+from madang.features.providers.public import ModelCutOff, ModelSilent, ModelUnknown
 from madang.kernel.jobs import spawn
 from tests.features.agents.conftest import Remembered, turn_of
 from tests.features.knowledge.library import add_document, new_account
@@ -89,6 +89,16 @@ async def test_an_answer_cites_what_it_uses_and_nothing_else(house, upstream, em
     assert question["content"].startswith('<source number="1" title="규정집" page="2">')
     assert question["content"].endswith(FEE)
     assert await checkpoints_of(house, turn) == 0
+
+
+@pytest.mark.parametrize("script", [{"tokens": "0"}, {"text": " \n "}, {"tokens": "0", "reasoning": "3"}])
+@pytest.mark.parametrize("model", ["openai/bench", "local/gemma3-270m"])
+async def test_a_model_that_ends_without_a_word_is_said_to_have_failed(house, upstream, emit, script, model):
+    upstream.script = {"rate": "0", **script}
+    with pytest.raises(ModelSilent):
+        await run_agent(house, turn_of(await new_account(house), "Tell me a story.", model=model), emit)
+    assert emit.text == ""
+    assert len(emit.of("usage")) == 1, "what it took is told all the same"
 
 
 async def test_small_talk_looks_nowhere(house, upstream, emit, reader):

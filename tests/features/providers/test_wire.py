@@ -30,6 +30,23 @@ def test_wherever_it_is_cut_the_text_is_the_same(texts, data, line_end):
     assert any(batch.done for batch in batches)
 
 
+@given(st.lists(st.text(max_size=20), max_size=4), st.data(), st.sampled_from(["\n", "\r\n"]))
+def test_a_stream_that_ends_anywhere_was_cut_off_and_is_no_nonsense(texts, data, line_end):
+    stream = written(texts, line_end).partition(b"data: ")
+    stream = b"".join(stream[1:])
+    reader = EventReader()
+    heard = reader.take(stream[: data.draw(st.integers(0, len(stream)))]).text + reader.finish().text
+    assert "".join(texts).replace("\0", "").startswith(heard)
+
+
+@pytest.mark.parametrize("stream", [b"<html>", b'{"error": "no"}', b"data: hello", b"data: <html>"])
+def test_what_was_never_the_protocol_is_nonsense_also_at_the_end(stream):
+    reader = EventReader()
+    reader.take(stream)
+    with pytest.raises(NonsenseError):
+        reader.finish()
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(stream):
     reader = EventReader()

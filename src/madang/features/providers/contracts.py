@@ -160,6 +160,17 @@ class ModelCutOff(BadGateway):
         )
 
 
+class ModelSilent(BadGateway):
+    """The model ended its answer without a word of it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "model_silent",
+            f"{name} ended without an answer. Ask again in other words, or choose another model.",
+            model=name,
+        )
+
+
 class ModelNonsense(BadGateway):
     """What came back is not the OpenAI protocol."""
 

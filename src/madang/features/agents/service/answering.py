@@ -14,7 +14,7 @@ from madang.features.agents.service.prompts import Source
 from madang.features.agents.service.sentences import best_sentence, first_sentence, focus, may_answer
 from madang.features.agents.service.small_talk import REPLIES, small_talk
 from madang.features.agents.service.speaking import ask
-from madang.features.providers.public import ChatRequest, Message, ModelInfo
+from madang.features.providers.public import ChatRequest, Message, ModelInfo, ModelSilent, model_info
 
 SHORT: Final = 120
 """Characters of an answer in its own words; a longer one is copied out, and a quotation says so."""
@@ -57,6 +57,8 @@ async def _stream(context: AgentContext, request: ChatRequest, sources: Sequence
                 emit.delta(text)
     if reader is not None and (rest := reader.finish()):
         emit.delta(rest)
+    elif not begun:
+        raise ModelSilent(model_info(context.house, request.model).id)
 
 
 async def answer_small(context: AgentContext, model: ModelInfo, sources: Sequence[Source], *, looked: bool) -> None:

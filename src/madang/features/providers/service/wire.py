@@ -160,9 +160,14 @@ class EventReader:
             raise NonsenseError("a line without an end")
 
     def finish(self) -> Batch:
-        """What is left when the stream ends without a last line end."""
+        """What is left when the stream ends without a last line end; half an event says nothing."""
         left, self.rest, self.size = b"".join(self.rest), [], 0
-        return _read([left])
+        try:
+            return _read([left])
+        except NonsenseError:
+            if _is_half(left):
+                return Batch()
+            raise
 
 
 @dataclass(slots=True)
@@ -238,6 +243,12 @@ def _payload(line: bytes) -> bytes | None:
     if not line or line == b"\r" or line.startswith(_FIELDS):
         return None
     raise NonsenseError("it answers without an event stream")
+
+
+def _is_half(line: bytes) -> bool:
+    """Whether this is how a line of the protocol may begin: the connection broke in the middle of it."""
+    is_event = line.startswith(b"data:") and line[5:].lstrip()[:1] in b"{["
+    return is_event or b"data:".startswith(line)
 
 
 def request_body(request: ChatRequest, route: Route) -> bytes:
