@@ -1,6 +1,7 @@
 """Conversations as a client of the API has them."""
 
 import json
+import unicodedata
 import uuid
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_titles_come_from_the_first_question_and_sessions_are_found_by_words(per
     events_of(person, ask(person, session, "마당에 감나무가\n있나요?").json()["run_id"])
     begin(person)
     assert person.get(f"{CHAT}/sessions/{session}").json()["title"] == "마당에 감나무가"
-    for words in ("감나무", "tok1", "있나요"):
+    for words in ("감나무", "tok1", "있나요", unicodedata.normalize("NFD", "감나무")):
         found = person.get(f"{CHAT}/sessions/", params={"q": words}).json()["items"]
         assert [one["id"] for one in found] == [session], words
     renamed = person.put(f"{CHAT}/sessions/{session}", json={"title": "  나무  이야기 "})
@@ -121,8 +122,10 @@ def test_sessions_are_paged_without_a_gap(person: httpx.Client) -> None:
     [
         ({"text": ""}, "question_empty"),
         ({"text": " \n "}, "question_empty"),
+        ({"text": "\u200b\ufeff \u2060"}, "question_empty"),
         ({"text": "x" * 20_001}, "question_too_long"),
         ({"text": "a\x00b"}, "question_invalid"),
+        ({"text": "half of a smile: \ud83d"}, "question_invalid"),
         ({"text": "x", "model": "nobody/nothing"}, "model_unknown"),
         ({"text": "x", "agent": "nobody"}, "agent_unknown"),
         ({"text": "x", "unknown": 1}, "request_invalid"),
@@ -130,7 +133,9 @@ def test_sessions_are_paged_without_a_gap(person: httpx.Client) -> None:
 )
 def test_a_bad_question_is_refused_and_leaves_nothing(person: httpx.Client, body: dict[str, Any], code: str) -> None:
     session = begin(person)
-    answer = person.post(f"{CHAT}/sessions/{session}/messages", json=body)
+    kind = {"content-type": "application/json"}
+    written = json.dumps(body).encode()  # httpx would refuse to send what a hostile client spells out
+    answer = person.post(f"{CHAT}/sessions/{session}/messages", content=written, headers=kind)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert messages_of(person, session) == []
 

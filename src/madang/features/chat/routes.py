@@ -1,5 +1,6 @@
 """`/chat`."""
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -142,7 +143,8 @@ async def get_sessions(
 
 
 def _clean(query: str | None) -> str | None:
-    return query.replace("\x00", "").strip() if query else None
+    """Words as they are stored: Hangul composed, which some systems hand over in pieces."""
+    return unicodedata.normalize("NFC", query.replace("\x00", "").strip()) if query else None
 
 
 def _session_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:

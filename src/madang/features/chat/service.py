@@ -1,5 +1,7 @@
 """Asking, asking again, and what follows from an answer."""
 
+import re
+import unicodedata
 from uuid import UUID
 
 import msgspec
@@ -40,6 +42,9 @@ from madang.kernel.house import House
 from madang.kernel.ids import new_id
 
 UNTITLED = "…"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What PostgreSQL's text cannot have: NUL, and half a character, which JSON may spell."""
+_INVISIBLE = {"Cc", "Cf"}
 _STATUS: dict[Status, MessageStatus] = {"finished": "complete", "cancelled": "stopped", "failed": "failed"}
 
 
@@ -154,16 +159,21 @@ async def ask_again(house: House, tx: Tx, who: Principal, session_id: UUID, mess
 
 
 async def _check(house: House, tx: Tx, who: Principal, question: Question) -> None:
-    if not question.text.strip():
+    if not _says_something(question.text):
         raise Invalid("question_empty", "Write a question first.")
     longest = load().max_question_chars
     if len(question.text) > longest:
         raise Invalid("question_too_long", f"Ask in at most {longest} characters, or upload the text as a document.")
-    if "\x00" in question.text:
+    if _UNSTORABLE.search(question.text):
         raise Invalid("question_invalid", "The question contains a character that text cannot have.")
     model_info(house, question.model)
     agent_of(house, question.agent)
     await require_documents(tx, who, question.document_ids)
+
+
+def _says_something(text: str) -> bool:
+    """Whether there is anything that people would see."""
+    return any(not char.isspace() and unicodedata.category(char) not in _INVISIBLE for char in text)
 
 
 async def _afford(
