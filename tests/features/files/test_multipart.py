@@ -47,6 +47,23 @@ def test_other_parts_are_passed_over():
     assert read(form(b"text", before=before)) == ("a.txt", b"text")
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"filename*=UTF-8''%ED%95%9C%EA%B8%80.txt",
+        b"filename*=utf-8'ko'%ED%95%9C%EA%B8%80.txt",
+        b"filename=\"__.txt\"; filename*=UTF-8''%ED%95%9C%EA%B8%80.txt",
+    ],
+)
+def test_a_name_as_older_clients_write_it_is_read(written):
+    whole = form(b"x", filename="NAME").replace(b'filename="NAME"', written)
+    assert read(whole) == ("한글.txt", b"x")
+
+
+def test_a_very_long_name_is_taken_whole():
+    assert read(form(b"x", filename="마" * 5000 + ".txt"), sizes=(900,)) == ("마" * 5000 + ".txt", b"x")
+
+
 def test_a_korean_name_survives():
     assert read(form(b"x", filename="이용 약관.pdf"))[0] == "이용 약관.pdf"
 

@@ -1,7 +1,9 @@
 """Multipart uploads read as a stream: no more than one piece of the body is ever in memory."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -10,6 +12,12 @@ from madang.kernel.errors import BadRequest, Invalid
 
 MOST_BEFORE = 65_536
 """Bytes that may come before the file: a form that never comes to its file would be read for ever."""
+
+LONGEST_HEADER = 32_768
+"""Bytes of one line, most of them the file's name; a long one is cut later, but not refused."""
+
+_EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*\"?(?:utf-8)'[^']*'([^;\"]+)", re.IGNORECASE)
+"""How older clients send a name that is not ASCII (RFC 5987), though forms are not meant to have it."""
 
 
 @dataclass(slots=True)
@@ -52,6 +60,8 @@ class _Form:
     def on_headers_finished(self) -> None:
         _, options = parse_options_header(self.disposition)
         name = options.get(b"filename")
+        if extended := _EXTENDED_NAME.search(self.disposition):
+            name = unquote_to_bytes(extended[1])
         if options.get(b"name") == self.wanted and name is not None and self.filename is None:
             self.filename = name.decode("utf-8", "replace")
             self.in_wanted = True
@@ -104,6 +114,7 @@ def _parser(form: _Form, boundary: bytes) -> MultipartParser:
                 "on_part_end": form.on_part_end,
                 "on_end": form.on_end,
             },
+            max_header_size=LONGEST_HEADER,
         )
     except FormParserError:
         raise BadRequest("form_malformed", "The boundary of the form is not acceptable.") from None
