@@ -195,3 +195,24 @@ def test_broken_lines_are_joined_and_lists_are_not():
 
 def test_cleaning_composes_hangul_and_drops_what_cannot_be_stored():
     assert clean("마당\x00의\u00ad \ud800글\r\n\r\n") == "마당의 글"
+
+
+@pytest.mark.parametrize("ending", [126, 127])
+async def test_no_document_is_blamed_for_a_reader_that_cannot_be_loaded(tmp_path, monkeypatch, ending):
+    broken = tmp_path / "python"
+    broken.write_text(f"#!/bin/sh\nexit {ending}\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr("madang.features.knowledge.service.reading.sys.executable", str(broken))
+    with pytest.raises(UnreadableError) as caught:
+        await read(tmp_path, b"text", TEXT)
+    assert caught.value.code == "ingest_failed"
+
+
+async def test_the_reader_is_told_where_libraries_lie_and_no_secret(tmp_path, monkeypatch):
+    teller = tmp_path / "python"
+    teller.write_text('#!/bin/sh\nprintf \'{"pages": ["%s|%s"]}\' "$LD_LIBRARY_PATH" "$MADANG_SECRET_KEY"\n')
+    teller.chmod(0o755)
+    monkeypatch.setattr("madang.features.knowledge.service.reading.sys.executable", str(teller))
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib")
+    monkeypatch.setenv("MADANG_SECRET_KEY", "hidden")
+    assert await read(tmp_path, b"text", TEXT) == ["/opt/lib|"]

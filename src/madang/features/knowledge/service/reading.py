@@ -1,6 +1,7 @@
 """Reads documents without trusting them: in a child process that may fail, hang or swell without harm."""
 
 import asyncio
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import msgspec
 
 from madang.features.knowledge.settings import KnowledgeSettings
+from madang.kernel import log
+
+logger = log.get_logger(__name__)
 
 ERRORS = {
     "document_encrypted": "The document is protected by a password. Remove the protection and upload it again.",
@@ -19,6 +23,12 @@ ERRORS = {
     "ingest_failed": "The document could not be made searchable. Try again; if it fails again, tell the operator.",
 }
 """Why a document could not be read, and what to do about it."""
+
+LOADING = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""What the reader keeps of the environment: where this Python's own libraries lie, if it has to be told."""
+
+NOT_BEGUN = (126, 127)
+"""How a program ends that could not be loaded: no document is at fault."""
 
 
 class UnreadableError(Exception):
@@ -45,7 +55,7 @@ async def read_document(path: Path, media_type: str, limits: KnowledgeSettings) 
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={"LANG": "C.UTF-8"},
+        env={"LANG": "C.UTF-8", **{name: os.environ[name] for name in LOADING if name in os.environ}},
     )
     try:
         async with asyncio.timeout(limits.read_seconds):
@@ -72,6 +82,9 @@ def _pages(printed: bytes, returncode: int | None) -> list[str]:
 
 def _end(returncode: int | None) -> str:
     """-24 is SIGXCPU, -9 SIGKILL (out of processor time or memory); any other end is a crash on a broken file."""
+    if returncode in NOT_BEGUN:
+        logger.error("reader_not_begun", error=f"{sys.executable} ended with {returncode} before it read anything")
+        return "ingest_failed"
     if returncode == -24:
         return "document_too_slow"
     return "document_too_large" if returncode == -9 else "document_corrupt"
