@@ -135,21 +135,25 @@ def test_errors_in_a_log_reach_the_terminal_and_long_logs_are_cut(tmp_path: Path
     log.parent.mkdir(parents=True)
     quiet = json.dumps({"level": "info", "event": "all is well"})
     loud = json.dumps({"level": "error", "event": "disk_full", "error": "no space"})
+    trace = "Traceback (most recent call last):\n  File …\nKeyError: " + "x" * 9000
+    broken = json.dumps({"level": "error", "event": "task_failed", "exception": trace})
 
     async def scene():
         async with asyncio.TaskGroup() as tasks:
             keeper = Supervisor(tasks, told.append)
             keeper.kept.append(part)
             watch = tasks.create_task(keeper.watch_logs())
-            log.write_text(f"{quiet}\n{loud}\n")
-            await eventually(lambda: told)
+            log.write_text(f"{quiet}\n{loud}\n{broken}\n")
+            await eventually(lambda: len(told) == 2)
             with log.open("a") as file:
                 file.write("x" * LOG_BYTES + "\n")
             await eventually(lambda: log.stat().st_size == 0)
             watch.cancel()
 
     asyncio.run(scene())
-    assert told == ["part: error: disk_full no space"]
+    assert told[0] == "part: error: disk_full no space"
+    assert told[1].startswith("part: error: task_failed KeyError: xxx")
+    assert len(told[1]) < 300
     assert log.with_name("part.log.1").stat().st_size > LOG_BYTES
     keep_short(log)
 

@@ -21,6 +21,7 @@ EARLY_ENDS = 3
 POLL_SECONDS = 0.03
 LOOK_SECONDS = 0.5
 IMPORTANT = {"error", "critical"}
+LONGEST_REASON = 200
 
 
 def nothing() -> None:
@@ -199,4 +200,11 @@ def _important(line: str) -> str | None:
         return None
     if entry.get("level") not in IMPORTANT:
         return None
-    return f"{entry.get('level')}: {entry.get('event')} {entry.get('error', '')}".strip()
+    why = entry.get("error") or last_line(str(entry.get("exception", "")))
+    return f"{entry.get('level')}: {entry.get('event')} {why}".strip()
+
+
+def last_line(traceback: str) -> str:
+    """What went wrong, which a traceback says at its end; no longer than a line of a terminal bears."""
+    lines = traceback.splitlines()
+    return lines[-1][:LONGEST_REASON] if lines else ""

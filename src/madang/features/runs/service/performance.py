@@ -138,25 +138,28 @@ async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
     work = spawn(_run(house, hand, recorder), "runs.agent")
     hand.begin(work)
     try:
-        await asyncio.shield(work)
+        refusal = await asyncio.shield(work)
     except asyncio.CancelledError:
         work.cancel()
         await asyncio.wait({work})
         if hand.was_stopped:
             return _stopped(house, hand, recorder)
         raise
-    except Problem as problem:
-        return _refused(problem)
     except (FencedError, *AWAY):
         raise
     except Exception:  # an agent may raise anything; its person gets a clear end all the same
         logger.exception("agent_failed")
         return BROKEN
-    return _finished(hand.run)
+    return _finished(hand.run) if refusal is None else _refused(refusal)
 
 
-async def _run(house: House, hand: Hand, recorder: Recorder) -> None:
-    await run_agent(house, _turn(hand.run), recorder, hand.attempt)
+async def _run(house: House, hand: Hand, recorder: Recorder) -> Problem | None:
+    """What is in the way of the answer, if its person can be told; that is no failure of this work."""
+    try:
+        await run_agent(house, _turn(hand.run), recorder, hand.attempt)
+    except Problem as problem:
+        return problem
+    return None
 
 
 def _turn(run: Taken) -> Turn:
@@ -179,6 +182,7 @@ def _finished(run: Taken) -> Ending:
 
 def _refused(problem: Problem) -> Ending:
     """The end of a run that met a problem; of a budget that is used up it says which and when it renews."""
+    logger.warning("run_refused", code=problem.code, detail=problem.detail)
     more = problem.extra if isinstance(problem, BudgetExhausted) else {}
     return _failed(problem.code, problem.detail, {name: str(value) for name, value in more.items() if value})
 
