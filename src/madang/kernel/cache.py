@@ -1,7 +1,7 @@
 """Values that may be forgotten at any moment, in Valkey."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -12,35 +12,18 @@ from madang.kernel import log
 logger = log.get_logger(__name__)
 
 
-class Cache(Protocol):
-    """The port. Keys are free text; values are anything msgspec can encode; times are in seconds."""
+class Cache:
+    """The cache. Keys are free text; values are anything msgspec can encode; times are in seconds.
 
-    async def get[T](self, key: str, kind: type[T]) -> T | None:
-        """The value, or None when it is not there or is of another shape by now."""
-        ...
-
-    async def set(self, key: str, value: object, ttl: float) -> None:
-        """Keep the value for `ttl` seconds."""
-        ...
-
-    async def delete(self, *keys: str) -> None:
-        """Forget the values."""
-        ...
-
-    async def get_or_make[T](self, key: str, kind: type[T], ttl: float, make: Callable[[], Awaitable[T]]) -> T:
-        """The value, made and kept when it is not there."""
-        ...
-
-
-class ValkeyCache:
-    """The cache in Valkey. When Valkey is away nothing is found and nothing is kept, and that is logged."""
+    When Valkey is away nothing is found and nothing is kept, and that is logged.
+    """
 
     def __init__(self, valkey: Redis, prefix: str) -> None:
         self._valkey = valkey
         self._prefix = f"{prefix}:cache:"
 
     async def get[T](self, key: str, kind: type[T]) -> T | None:
-        """See `Cache.get`."""
+        """The value, or None when it is not there or is of another shape by now."""
         try:
             found = await self._valkey.get(self._prefix + key)
         except RedisError as error:
@@ -54,18 +37,18 @@ class ValkeyCache:
             return None
 
     async def set(self, key: str, value: object, ttl: float) -> None:
-        """See `Cache.set`."""
+        """Keep the value for `ttl` seconds."""
         try:
             await self._valkey.set(self._prefix + key, msgspec.msgpack.encode(value), px=max(1, round(ttl * 1000)))
         except RedisError as error:
             logger.warning("cache_away", error=str(error))
 
     async def delete(self, *keys: str) -> None:
-        """See `Cache.delete`; raises `RedisError` when Valkey is away, since a stale value might stay."""
+        """Forget the values. Raises `RedisError` when Valkey is away, since a stale value might stay."""
         await self._valkey.delete(*(self._prefix + key for key in keys))
 
     async def get_or_make[T](self, key: str, kind: type[T], ttl: float, make: Callable[[], Awaitable[T]]) -> T:
-        """See `Cache.get_or_make`."""
+        """The value, made and kept when it is not there."""
         found = await self.get(key, kind)
         if found is not None:
             return found

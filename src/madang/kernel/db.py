@@ -9,12 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     DateTime,
     MetaData,
@@ -36,6 +37,9 @@ from madang.kernel.auth import Principal
 from madang.kernel.ids import new_id
 from madang.kernel.log import request_id
 from madang.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from madang.kernel.jobs import JobKind
 
 APP_ROLE = "madang_app"
 """Row-level security binds this role; every connection of the application takes it on."""
@@ -86,28 +90,24 @@ def created_at_column() -> Mapped[datetime]:
     return mapped_column(server_default=func.now())
 
 
-class Outbox(Row):
-    """What a committed transaction still owes: events to tell and jobs to do."""
-
-    __tablename__ = "outbox"
-    __table_args__ = ({"schema": "supervisor"},)
-
-    id: Mapped[UUID] = id_column()
-    kind: Mapped[str]
-    name: Mapped[str]
-    payload: Mapped[dict[str, object]]
-    request_id: Mapped[str | None]
-    created_at: Mapped[datetime] = created_at_column()
-    due_at: Mapped[datetime]
-    claimed_until: Mapped[datetime | None]
-    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
-    sends: Mapped[int] = mapped_column(SmallInteger, default=0)
-    last_error: Mapped[str | None]
-    dead_at: Mapped[datetime | None]
-
-
-OUTBOX = cast("Table", Outbox.__table__)
-
+OUTBOX = Table(
+    "outbox",
+    Row.metadata,
+    Column("id", Uuid(), primary_key=True),
+    Column("kind", Text(), nullable=False),
+    Column("name", Text(), nullable=False),
+    Column("payload", JSONB(), nullable=False),
+    Column("request_id", Text()),
+    Column("created_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    Column("claimed_until", DateTime(timezone=True)),
+    Column("attempts", SmallInteger(), default=0, nullable=False),
+    Column("sends", SmallInteger(), default=0, nullable=False),
+    Column("last_error", Text()),
+    Column("dead_at", DateTime(timezone=True)),
+    schema="supervisor",
+)
+"""What committed transactions still owe: events to tell and jobs to do."""
 
 KEEPALIVES = {
     "keepalives_idle": 10,
@@ -151,15 +151,6 @@ class Named(Protocol):
     name: ClassVar[str]
 
 
-class JobName(Protocol):
-    """What `Tx.enqueue` needs of a `kernel.jobs.JobKind`."""
-
-    @property
-    def name(self) -> str:
-        """The job's name, `feature.verb`."""
-        ...
-
-
 class Tx(AsyncSession):
     """One transaction. Rows are read and written through it; it is committed by whoever opened it."""
 
@@ -169,7 +160,7 @@ class Tx(AsyncSession):
         """Record the event with this transaction; reactions run after the commit, at least until they succeed."""
         await self._post("event", event.name, event)
 
-    async def enqueue(self, kind: JobName, payload: object, *, due_at: datetime | None = None) -> None:
+    async def enqueue[P](self, kind: "JobKind[P]", payload: P, *, due_at: datetime | None = None) -> None:
         """Record a job with this transaction; a worker does it after the commit, not before `due_at` (UTC)."""
         await self._post("job", kind.name, payload, due_at)
 

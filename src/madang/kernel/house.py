@@ -12,7 +12,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as ValkeyConnectionError
 from redis.exceptions import TimeoutError as ValkeyTimeoutError
 
-from madang.kernel.cache import Cache, ValkeyCache
+from madang.kernel.cache import Cache
 from madang.kernel.carrier import Carrier
 from madang.kernel.db import Database, Delivery, open_engine
 from madang.kernel.jobs import spawn
@@ -89,7 +89,7 @@ async def open_house(
                 db=Database(engine, deliver),
                 valkey=valkey,
                 storage=Storage(settings),
-                cache=ValkeyCache(valkey, settings.key_prefix),
+                cache=Cache(valkey, settings.key_prefix),
                 locks=Locks(valkey, settings.key_prefix),
                 streams=streams,
                 offers=Offers(modules),

@@ -5,30 +5,17 @@ A former secret stays until a rotation finds that nothing is left which it signe
 """
 
 import fcntl
-import json
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from madang.kernel.module import Slot
-
-if TYPE_CHECKING:
-    from madang.kernel.db import Tx
+import msgspec
 
 CURRENT, FORMER, LOCK = "secret-key", "former-secret-keys", "keyring.lock"
-
-type Signed = "Callable[[Tx, datetime], Awaitable[datetime | None]]"
-"""Until when something of a feature is good that the house's secret signed or hashed before that moment; None when
-nothing of that kind is left. Asked in the house's own transaction.
-"""
-
-SIGNED: Slot[Signed] = Slot("keyring.signed")
-"""Who is asked before a former secret is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +24,14 @@ class Former:
 
     secret: str = field(repr=False)
     retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the file beside the secret holds."""
+
+    former: tuple[Former, ...] = ()
+    is_sealing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +54,11 @@ def read(data_dir: Path) -> Ring | None:
     if not path.exists():
         return None
     current, former = path.read_text().strip(), path.with_name(FORMER)
-    nothing: dict[str, Any] = {"former": [], "is_sealing": False}
-    kept: dict[str, Any] = json.loads(former.read_text()) if former.exists() else nothing
-    found = tuple(Former(one["secret"], _moment(one["retired_at"])) for one in kept["former"])
-    if all(one.secret != current for one in found):
-        return Ring(current, found, kept["is_sealing"])
+    kept = msgspec.json.decode(former.read_bytes(), type=_Kept) if former.exists() else _Kept()
+    if all(one.secret != current for one in kept.former):
+        return Ring(current, kept.former, kept.is_sealing)
     # A rotation died before its new secret was in place, so it has not begun.
-    return Ring(current, tuple(one for one in found if one.secret != current))
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return Ring(current, tuple(one for one in kept.former if one.secret != current))
 
 
 @contextmanager
@@ -120,8 +109,8 @@ def retire(data_dir: Path, moment: datetime) -> None:
 
 
 def _write_former(data_dir: Path, ring: Ring) -> None:
-    kept = [{"secret": one.secret, "retired_at": one.retired_at and one.retired_at.isoformat()} for one in ring.former]
-    _write(data_dir / "secrets" / FORMER, json.dumps({"former": kept, "is_sealing": ring.is_sealing}))
+    kept = msgspec.json.encode(_Kept(ring.former, ring.is_sealing))
+    _write(data_dir / "secrets" / FORMER, kept.decode())
 
 
 def _write(path: Path, text: str) -> None:

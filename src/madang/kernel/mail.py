@@ -1,6 +1,5 @@
 """Mail, by SMTP. It is posted with a transaction and sent by a worker after it, again until the server has taken it."""
 
-import html
 import re
 from dataclasses import dataclass, field
 from email.headerregistry import Address
@@ -26,30 +25,16 @@ logger = log.get_logger(__name__)
 
 SMTP_SECONDS = 20.0
 PERMANENT = range(500, 600)
-PAGE = (
-    '<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    '<meta name="color-scheme" content="light dark"></head><body style="font-family:-apple-system,BlinkMacSystemFont,'
-    "'Apple SD Gothic Neo','Malgun Gothic',Roboto,sans-serif;font-size:16px;line-height:1.7;word-break:keep-all;"
-    'overflow-wrap:anywhere;max-width:34em;margin:2em auto;padding:0 1em">{}</body></html>'
-)
-BUTTON = (
-    "display:inline-block;padding:12px 20px;border-radius:8px;background:#2f6e62;color:#fff;font-weight:600;"
-    "text-decoration:none"
-)
-LINK = re.compile(r"https?://[^\s<>\"]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail to one address. `text` is plain; an HTML part with the same words and live links is made of it.
-
-    There a link that stands alone is a button with the words of `action`, and follows small, to be copied.
-    """
+    """One mail to one address. `text` is plain; `html`, if any, has the same words for programs that show it."""
 
     to: str
     subject: str
     text: str
-    action: str = ""
+    html: str = ""
     id: UUID = field(default_factory=new_id)
 
 
@@ -105,7 +90,8 @@ def written(mail: Mail, sender: str) -> EmailMessage:
     message["Message-ID"] = f"<{mail.id}@{address.rpartition('@')[2] or 'localhost'}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
-    message.add_alternative(_as_html(mail), subtype="html")
+    if mail.html:
+        message.add_alternative(mail.html, subtype="html")
     return message
 
 
@@ -121,33 +107,6 @@ def _recipient(address: str) -> Address:
         raise ValueError(msg)
     plain = Address(addr_spec=f"{re.sub(r'[^\x00-\x7f]', 'x', local)}@{dns}")
     return plain if local.isascii() else Address(username=local, domain=plain.domain)
-
-
-def _as_html(mail: Mail) -> str:
-    parts = mail.text.strip().split("\n\n")
-    return PAGE.format("".join(_button(part, mail.action) or f"<p>{_with_links(part)}</p>" for part in parts))
-
-
-def _button(paragraph: str, action: str) -> str | None:
-    """The paragraph as a button, if it is nothing but a link and there are words for it."""
-    if not action or not LINK.fullmatch(paragraph):
-        return None
-    address = html.escape(paragraph)
-    return (
-        f'<p style="margin:28px 0 12px"><a href="{address}" style="{BUTTON}">{html.escape(action)}</a></p>'
-        f'<p style="margin:0 0 28px;font-size:13px;color:#777;word-break:break-all">{address}</p>'
-    )
-
-
-def _with_links(paragraph: str) -> str:
-    pieces: list[str] = []
-    end = 0
-    for found in LINK.finditer(paragraph):
-        shown = html.escape(found[0])
-        pieces += (html.escape(paragraph[end : found.start()]), f'<a href="{shown}">{shown}</a>')
-        end = found.end()
-    pieces.append(html.escape(paragraph[end:]))
-    return "".join(pieces).replace("\n", "<br>")
 
 
 async def send(house: "House", mail: Mail) -> None:

@@ -259,6 +259,15 @@ MAY_LEAVE: Slot[MayLeave] = Slot("accounts.may_leave")
 """Who is asked before an account's deletion begins, and again at its end."""
 
 
+type Signed = Callable[[Tx, datetime], Awaitable[datetime | None]]
+"""Until when something of a feature is good that the house's secret signed or hashed before that moment; None when
+nothing of that kind is left. Asked in the house's own transaction.
+"""
+
+SIGNED: Slot[Signed] = Slot("accounts.signed")
+"""Who is asked before a former secret is dropped."""
+
+
 type Proved = Callable[[Tx, Account], Awaitable[None]]
 """Told, in the house's own transaction, that somebody has proved their address."""
 

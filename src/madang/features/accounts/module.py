@@ -51,8 +51,7 @@ class Accounts(Module):
 
     def offers(self) -> Sequence[Offer[object]]:
         """The check of access tokens, what somebody takes along of their account, and how long signatures are good."""
-        from madang.features.accounts.contracts import EXPORT
-        from madang.kernel.keyring import SIGNED
+        from madang.features.accounts.contracts import EXPORT, SIGNED
 
         return (AUTHENTICATOR.offer(_authenticate), EXPORT.offer(_export), SIGNED.offer(_good_until))
 

@@ -8,6 +8,7 @@ from madang.features.accounts.contracts import (
     MAY_LEAVE,
     PROVED,
     REGISTRATION_CODES,
+    SIGNED,
     WELCOME,
     Account,
     AccountDeleted,
@@ -27,6 +28,7 @@ from madang.features.accounts.service.lookup import (
     verified_email,
 )
 from madang.features.accounts.service.registration import display_name
+from madang.features.accounts.service.stationery import letter
 from madang.features.accounts.service.throttle import Counter, attempt, place
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "MAY_LEAVE",
     "PROVED",
     "REGISTRATION_CODES",
+    "SIGNED",
     "WELCOME",
     "Account",
     "AccountDeleted",
@@ -53,6 +56,7 @@ __all__ = [
     "attempt",
     "display_name",
     "is_same",
+    "letter",
     "normal_email",
     "place",
     "supervisors",

@@ -1,9 +1,23 @@
 """What organisations gives and tells: scopes, roles, and what each role may do."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 from uuid import UUID
+
+from madang.kernel.module import Slot
+
+if TYPE_CHECKING:
+    from madang.kernel.house import House
+
+type LimitDirectory = Callable[["House", UUID, int], Awaitable[list[tuple[bytes, bytes]]]]
+"""Counts a request of a directory's token, of so many a minute, and returns headers that say what is left.
+
+Raises `TooMany` when it is one too many.
+"""
+
+DIRECTORY_LIMITER: Slot[LimitDirectory] = Slot("organisations.directory_limiter")
 
 type Kind = Literal["organisation", "partner", "class"]
 type Role = Literal["owner", "admin", "manager", "instructor", "student"]

@@ -59,10 +59,10 @@ class Organisations(Module):
             MAY_LEAVE,
             PROVED,
             REGISTRATION_CODES,
+            SIGNED,
             WELCOME,
             CodeBook,
         )
-        from madang.kernel.keyring import SIGNED
 
         return (
             GROUPS.offer(_apply_grants),

@@ -2,6 +2,7 @@
 
 from madang.features.organisations.access import chain_of, permit
 from madang.features.organisations.contracts import (
+    DIRECTORY_LIMITER,
     MemberJoined,
     MemberLeft,
     Permission,
@@ -13,6 +14,7 @@ from madang.features.organisations.contracts import (
 from madang.features.organisations.queries import scope_names, stewards
 
 __all__ = [
+    "DIRECTORY_LIMITER",
     "MemberJoined",
     "MemberLeft",
     "Permission",

@@ -8,6 +8,7 @@ from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from uuid import UUID
 
     import click
     from fastapi import APIRouter
@@ -49,16 +50,23 @@ class Usage(Module):
         return (usage, budgets)
 
     def offers(self) -> Sequence[Offer[object]]:
-        """How often an account may ask, and what somebody takes along of what they spent."""
+        """How often an account or a directory may ask, and what somebody takes along of what they spent."""
         from madang.features.accounts.public import EXPORT
+        from madang.features.organisations.public import DIRECTORY_LIMITER
 
-        return (LIMITER.offer(_limit), EXPORT.offer(_export))
+        return (LIMITER.offer(_limit), DIRECTORY_LIMITER.offer(_limit_directory), EXPORT.offer(_export))
 
 
 async def _limit(house: "House", who: "Principal", policy: str) -> list[tuple[bytes, bytes]]:
     from madang.features.usage.service.rates import limit_request
 
     return await limit_request(house, who, policy)
+
+
+async def _limit_directory(house: "House", token_id: "UUID", most: int) -> list[tuple[bytes, bytes]]:
+    from madang.features.usage.service.rates import limit_directory
+
+    return await limit_directory(house, token_id, most)
 
 
 def _export(house: "House", who: "Principal") -> "AsyncIterator[ExportedFile]":

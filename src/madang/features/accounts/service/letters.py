@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 from madang.features.accounts.contracts import Language, Letter
+from madang.features.accounts.service import stationery
 from madang.kernel.mail import Mail
 
 SEOUL = timezone(timedelta(hours=9))
@@ -207,7 +208,7 @@ ACTIONS: dict[Language, dict[Letter, str]] = {
 def written(letter: Letter, to: str, language: Language, link: str, moment: datetime) -> Mail:
     """The letter as a mail; `link` is where it leads to, `moment` when what it tells of happened."""
     text = TEXTS[language][letter].format(link=link, moment=_said(moment, language))
-    return Mail(to, SUBJECTS[language][letter], text, action=ACTIONS[language][letter])
+    return stationery.letter(to, SUBJECTS[language][letter], text, ACTIONS[language][letter])
 
 
 def _said(moment: datetime, language: Language) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 
 from madang.features.accounts import settings
+from madang.features.accounts.contracts import SIGNED
 from madang.features.accounts.service import browsers, links, sealing
 from madang.features.accounts.service.factors import challenges
 from madang.features.accounts.service.oidc import flows
@@ -21,7 +22,6 @@ from madang.kernel.audit import Target, record
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
 from madang.kernel.house import House
-from madang.kernel.keyring import SIGNED
 
 BATCH = 500
 """So many are sealed anew in one transaction; whoever signs in with one of them waits for it."""

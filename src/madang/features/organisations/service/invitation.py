@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 
+from madang.features.accounts.public import letter
 from madang.kernel.mail import Mail
 
 SUBJECT = "{name}: 초대합니다 · You are invited"
@@ -18,7 +19,7 @@ def invitation(to: str, name: str, link: str, expires_at: datetime) -> Mail:
     """The letter to an address about the place of that name, which strangers chose; only `link` can be followed."""
     said = _said(name)
     text = INVITATION.format(name=said, link=link, moment=f"{expires_at:%Y-%m-%d %H:%M} UTC")
-    return Mail(to, SUBJECT.format(name=said), text, action=ACTION)
+    return letter(to, SUBJECT.format(name=said), text, ACTION)
 
 
 def _said(name: str) -> str:

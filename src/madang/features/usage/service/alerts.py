@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from madang.features.accounts.public import addresses_of, supervisors
+from madang.features.accounts.public import addresses_of, letter, supervisors
 from madang.features.organisations.public import scope_names, stewards
 from madang.features.usage.contracts import BudgetReached
 from madang.kernel import mail
@@ -35,7 +35,7 @@ async def write(house: House, tx: Tx, event: BudgetReached) -> None:
         link=house.settings.base_url,
     )
     for address in await addresses_of(tx, await _concerned(tx, event)):
-        await mail.post(tx, mail.Mail(address, SUBJECT.format(percent=event.percent), text))
+        await mail.post(tx, letter(address, SUBJECT.format(percent=event.percent), text))
 
 
 async def _names(tx: Tx, event: BudgetReached) -> tuple[str, str]:

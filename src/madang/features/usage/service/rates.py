@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
+from madang.features.usage.service.buckets import Rate, count_request
 from madang.features.usage.settings import load
 from madang.kernel.auth import Principal
 from madang.kernel.house import House
-from madang.kernel.rates import Rate, count_request
 
 QUESTIONS = "questions"
 """The policy of routes that have a model answer; all others have the policy "requests"."""
@@ -30,6 +30,14 @@ async def limit_questions(house: House, scope_path: tuple[UUID, ...]) -> None:
     most = load().scope_questions_per_minute
     if most and scope_path:
         await count_request(house, [("organisation", f"scope:{scope_path[0].hex}", most)])
+
+
+async def limit_directory(house: House, token_id: UUID, most: int) -> list[tuple[bytes, bytes]]:
+    """Count a request of a system that manages an organisation, `most` a minute; the headers that say what is left.
+
+    Raises TooMany (rate_limited).
+    """
+    return await count_request(house, [("scim", f"scim:{token_id.hex}", most)])
 
 
 def _limits(policy: str, who: Principal, most: int) -> list[Rate]:

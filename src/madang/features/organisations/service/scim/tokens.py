@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, or_, select, update
 
 from madang.features.organisations import settings
 from madang.features.organisations.access import permit
-from madang.features.organisations.contracts import ScimToken, Scope
+from madang.features.organisations.contracts import DIRECTORY_LIMITER, ScimToken, Scope
 from madang.features.organisations.tables import ScimTokenRow, ScopeRow
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
@@ -18,7 +18,6 @@ from madang.kernel.clock import now
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Invalid, NotFound, Unauthorized
 from madang.kernel.house import House
-from madang.kernel.rates import count_request
 
 PREFIX = "ms_"
 MOST_TOKENS = 20
@@ -106,7 +105,8 @@ async def authenticate(tx: Tx, scope_id: UUID, token: str) -> Caller:
 async def limit(house: House, caller: Caller) -> list[tuple[bytes, bytes]]:
     """Count a request of a token; the headers that say what is left. Raises `TooMany` (rate_limited)."""
     most = settings.load().scim_requests_per_minute
-    return await count_request(house, [("scim", f"scim:{caller.token_id.hex}", most)]) if most else []
+    limits = house.offers.all(DIRECTORY_LIMITER) if most else []
+    return [header for limit in limits for header in await limit(house, caller.token_id, most)]
 
 
 def _hash(token: str) -> bytes:
