@@ -14,10 +14,11 @@ from tests.browser.conftest import (
     Open,
     accessible,
     enter,
+    fill_account,
     fits,
     go,
+    newcomer,
     opened,
-    register,
     sign_in,
     until,
 )
@@ -243,7 +244,9 @@ def test_an_invitation_takes_in_who_makes_an_account_and_who_has_one_and_they_ca
     expect(guest.get_by_text("푸른 학교")).to_be_visible()
     expect(guest.get_by_text("조직 · 학생으로 참여")).to_be_visible()
     accessible(guest)
-    register(guest)
+    expect(guest.get_by_role("button", name="처음입니다", pressed=True)).to_be_visible()
+    fill_account(guest, newcomer(), "하늘")
+    guest.get_by_role("button", name="계정 만들기").click()
     expect(guest.get_by_text("“푸른 학교”에 참여했습니다.")).to_be_visible()
 
     member, _ = enter(window)
@@ -261,6 +264,44 @@ def test_an_invitation_takes_in_who_makes_an_account_and_who_has_one_and_they_ca
     late = window(f"/join/{made['code']}")
     expect(late.get_by_role("heading", name="쓸 수 없는 초대입니다")).to_be_visible()
     accessible(late)
+
+
+def test_an_invited_visitor_with_an_account_signs_in_beside_making_one(window: Open, supervisor: str) -> None:
+    """Whether the invited address has an account is told to nobody: the page is the same for both."""
+    page, owner = enter(window)
+    _, member = enter(window)
+    place = call(page, supervisor, "/organisations/", name="푸른 학교", owner_email=owner)
+    seen: set[str] = set()
+    for email in (newcomer(), member):
+        made = call(page, owner, f"/scopes/{place['id']}/invites", role="student", email=email)
+        guest = window(f"/join/{made['code']}")
+        expect(guest.get_by_role("heading", name="계정 만들기", level=1)).to_be_visible()
+        expect(guest.get_by_text("초대받은 이메일 주소로 계정을 만드시면")).to_be_visible()
+        seen.add(re.sub(r"\d", "", guest.locator("main").inner_text()))
+    assert len(seen) == 1
+    guest.get_by_role("button", name="계정이 있습니다").click()
+    expect(guest.get_by_text("초대받은 이메일 주소의 계정으로")).to_be_visible()
+    accessible(guest)
+    give_password(guest, member)
+    expect(guest.get_by_text("“푸른 학교”에 참여했습니다.")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("width", "theme", "language"),
+    [(390, "light", "en"), (390, "dark", "ko"), (1440, "dark", "en"), (1440, "light", "ko")],
+)
+def test_nothing_serious_is_found_at_an_invitation(
+    window: Open, supervisor: str, width: int, theme: str, language: str
+) -> None:
+    inside, owner = enter(window)
+    place = call(inside, supervisor, "/organisations/", name="푸른 학교", owner_email=owner)
+    made = call(inside, owner, f"/scopes/{place['id']}/invites", role="student", email=newcomer())
+    page = window(f"/join/{made['code']}", width=width, theme=theme, language=language)
+    for way in ("처음입니다", "계정이 있습니다") if language == "ko" else ("I am new here", "I have an account"):
+        page.get_by_role("button", name=way).click()
+        expect(page.get_by_role("button", name=way, pressed=True)).to_be_visible()
+        accessible(page)
+        fits(page)
 
 
 @pytest.mark.parametrize(("width", "theme", "language"), [(390, "dark", "ko"), (1440, "light", "en")])

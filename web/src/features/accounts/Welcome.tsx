@@ -6,14 +6,15 @@ import { Failed, Icon } from "@/kernel/ui";
 import { AccountForm } from "./AccountForm";
 import { type Setup, useSetup } from "./entering";
 import { Frame, Heading, Swap } from "./Frame";
+import { Invited } from "./Invited";
 import { Forgot, Reset } from "./Recovery";
 import { makeAccount, Register } from "./Register";
 import { SignIn } from "./SignIn";
 import { Unverified, VerifyEmail } from "./Verification";
 
 interface WelcomeProps {
-  /** What a code invites one to; `entry` lets one sign in or make an account on the way. */
-  invitation: (code: string, entry: ReactNode) => ReactNode;
+  /** What a code invites one to; `entry` lets one make an account or sign in on the way. */
+  invitation: (code: string, entry: (isForOne: boolean) => ReactNode) => ReactNode;
 }
 
 /** Everything somebody meets who is not inside: the first run, signing in, making an account, the pages of mails. */
@@ -29,7 +30,7 @@ export function Welcome({ invitation }: WelcomeProps) {
 
 function Place({ path, setup, invitation }: WelcomeProps & { path: string; setup: Setup }) {
   const code = /^\/join\/([^/]+)/.exec(path)?.[1];
-  if (code !== undefined) return invitation(decoded(code), <Entry setup={setup} code={decoded(code)} returnTo={path} />);
+  if (code !== undefined) return invitation(decoded(code), (isForOne) => <Invited setup={setup} code={decoded(code)} isForOne={isForOne} returnTo={path} />);
   if (path === "/reset-password") return <Reset />;
   if (path === "/verify-email") return <VerifyEmail />;
   if (path === "/forgot-password") return <Forgot sendsMail={setup.sends_mail ?? false} onBack={() => go("/", { instead: true })} />;
@@ -46,17 +47,14 @@ function decoded(part: string): string {
 
 interface EntryProps {
   setup: Setup;
-  /** An invite's code, with which one may make an account whatever the house's rule says of others. */
-  code?: string;
   returnTo: string;
   begin?: "in" | "new";
 }
 
-function Entry({ setup, code, returnTo, begin = "in" }: EntryProps) {
+function Entry({ setup, returnTo, begin = "in" }: EntryProps) {
   const { t } = useTranslation();
   const [mode, setMode] = useState<"in" | "new">(begin);
   const [unverified, setUnverified] = useState<string | null>(null);
-  const invited = code !== undefined;
   const [known, setKnown] = useState("");
   if (unverified !== null) {
     const toSignIn = () => {
@@ -69,13 +67,13 @@ function Entry({ setup, code, returnTo, begin = "in" }: EntryProps) {
   if (mode === "new") {
     return (
       <>
-        <Register registration={setup.registration} title={t("auth.registerTitle")} lead={invited ? t("entrance.registerToJoin") : t("tagline")} {...(invited ? { code } : {})} onUnverified={setUnverified} />
+        <Register registration={setup.registration} title={t("auth.registerTitle")} lead={t("tagline")} onUnverified={setUnverified} />
         <Swap question={t("auth.haveAccount")} action={t("auth.signIn")} onSwap={() => setMode("in")} />
       </>
     );
   }
   return (
-    <SignIn setup={setup} email={known} title={invited ? t("auth.signIn") : t("auth.signInTitle")} lead={invited ? t("entrance.signInToJoin") : t("tagline")} returnTo={returnTo} onForgot={() => go("/forgot-password")}>
+    <SignIn setup={setup} email={known} title={t("auth.signInTitle")} lead={t("tagline")} returnTo={returnTo} onForgot={() => go("/forgot-password")}>
       {setup.registration === "closed" ? (
         <p className="text-center text-sm text-ink-3">{t("auth.closed")}</p>
       ) : (

@@ -13,8 +13,8 @@ import { Button, Refusal, Skeleton, toast } from "@/kernel/ui";
 
 interface JoinProps {
   code: string;
-  /** Signing in or making an account, for those who are not signed in. */
-  entry: ReactNode;
+  /** Making an account or signing in, for those who are not signed in, when the code is for one address alone or not. */
+  entry: (isForOne: boolean) => ReactNode;
   onDone: (scopeId: string) => void;
   onLeave: () => void;
 }
@@ -76,7 +76,7 @@ export function Join({ code, entry, onDone, onLeave }: JoinProps) {
           </div>
         </div>
       ) : (
-        entry
+        entry(is_for_one)
       )}
     </>
   );
