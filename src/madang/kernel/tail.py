@@ -33,11 +33,42 @@ class Event(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class _Follower:
-    """One reader's place: what has come for it since it looked, and its cursor in the tail."""
+    """One reader's place: what has come for it since it looked, and its cursor in the tail.
+
+    Whenever nothing has come for `beat` seconds it is woken all the same. One timer looks back once a beat; a time-out
+    around each wait costs more than the wait.
+    """
 
     cursor: int
+    beat: float
     batches: list[Event] = field(default_factory=list)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _woken_at: float = field(init=False)
+    _timer: asyncio.TimerHandle = field(init=False)
+
+    def __post_init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._woken_at = loop.time()
+        self._timer = loop.call_later(self.beat, self._look_back)
+
+    async def take(self) -> list[Event]:
+        """What has come, as soon as there is something; nothing at a beat."""
+        await self.ready.wait()
+        self.ready.clear()
+        self._woken_at = asyncio.get_running_loop().time()
+        batch, self.batches = self.batches, []
+        return batch
+
+    def leave(self) -> None:
+        """Have no more beats."""
+        self._timer.cancel()
+
+    def _look_back(self) -> None:
+        loop = asyncio.get_running_loop()
+        left = self._woken_at + self.beat - loop.time()
+        if left <= 0:
+            self.ready.set()
+        self._timer = loop.call_later(left if left > 0 else self.beat, self._look_back)
 
 
 class Tail:
@@ -55,17 +86,13 @@ class Tail:
 
     async def follow(self, stream: str, after: int, beat: float) -> AsyncGenerator[list[Event]]:
         """See `Streams.follow`."""
-        follower = _Follower(after)
-        await self._join(stream, follower)
+        follower = _Follower(after, beat)
         try:
+            await self._join(stream, follower)
             while True:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(beat):
-                        await follower.ready.wait()
-                follower.ready.clear()
-                batch, follower.batches = follower.batches, []
-                yield batch
+                yield await follower.take()
         finally:
+            follower.leave()
             self._leave(stream, follower)
 
     async def close(self) -> None:

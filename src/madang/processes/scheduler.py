@@ -6,7 +6,6 @@ import signal
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from redis.exceptions import RedisError
 
@@ -97,8 +96,7 @@ def main() -> None:
     """`madang scheduler`."""
     settings = load()
     log.configure(settings.log_level, settings.log_style, "scheduler")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_told())
+    asyncio.run(_until_told())
 
 
 if __name__ == "__main__":

@@ -1,17 +1,22 @@
 """Running an agent's graph for a turn."""
 
+import importlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from langchain_core.runnables import RunnableConfig
-
 from madang.features.agents.contracts import AgentContext, AgentSpec, Citation, Emitter, Graph, Outcome, Turn
-from madang.features.agents.service.checkpoints import RunSaver, Thread, open_saver, threads_of
 from madang.features.agents.service.registry import agent_of, list_agents
 from madang.features.providers.public import Usage
+from madang.kernel.without import without
+
+with without("pygments", "charset_normalizer"):  # 8 MB, for command lines and encodings that nothing here asks for
+    importlib.import_module("langgraph.pregel")  # every agent needs it, and whoever imports it first decides
+    from langchain_core.runnables import RunnableConfig
+
+    from madang.features.agents.service.checkpoints import RunSaver, Thread, open_saver, threads_of
 
 if TYPE_CHECKING:
     from madang.kernel.house import House
