@@ -26,7 +26,7 @@ class Workshop:
     lost: bool = False
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def settled(self, seconds: float = 10.0) -> None:
+    async def settled(self, seconds: float = 30.0) -> None:
         """Wait until the worker has nothing in hand."""
         async with asyncio.timeout(seconds):
             while working := {task for task in asyncio.all_tasks() if task.get_name().startswith(("job:", "event:"))}:

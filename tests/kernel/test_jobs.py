@@ -61,7 +61,7 @@ async def order(shop: Workshop, cups: int = 1) -> None:
 
 
 async def begun(kitchen: Kitchen, times: int = 1) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(kitchen.began) < times:  # noqa: ASYNC110  # the handler is what is being watched
             await asyncio.sleep(0.005)
 

@@ -37,7 +37,7 @@ async def test_provider_slow(api: httpx.AsyncClient, idp: Provider, monkeypatch:
     idp.misbehave = slowly
     began = time.monotonic()
     assert error_of(await come_back(api, url, code)) == "oidc_provider_failed"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20, "of the thirty that the provider takes"
 
 
 async def test_provider_slow_for_everybody_at_once(
@@ -48,7 +48,7 @@ async def test_provider_slow_for_everybody_at_once(
     began = time.monotonic()
     answers = await asyncio.gather(*(api.get(START) for _ in range(40)))
     assert {answer.status_code for answer in answers} == {502}
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20, "of the thirty that the provider takes"
     assert len(idp.asked) == 1
     monkeypatch.setattr(providers, "RESTING_SECONDS", 0)
     idp.misbehave = None

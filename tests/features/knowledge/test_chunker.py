@@ -88,7 +88,7 @@ def test_a_heading_begins_a_chunk_and_is_not_left_alone():
 
 
 def test_a_long_text_without_any_break_takes_no_longer_than_others():
-    begun = time.monotonic()
+    begun = time.process_time()
     chunks = chunk_pages([(1, "QUJD" * 500_000)])
     assert sum(len(chunk.text) for chunk in chunks) == 2_000_000
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10

@@ -158,7 +158,7 @@ async def test_a_reader_that_hangs_is_ended(tmp_path):
     limits = KnowledgeSettings(read_seconds=0.05)
     with pytest.raises(UnreadableError, match="document_too_slow"):
         await read(tmp_path, hostile.pdf(["x"]), PDF, limits)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30, "it was not waited for"
 
 
 async def test_a_reader_out_of_memory_says_so(tmp_path):

@@ -19,6 +19,7 @@ from madang.features.providers.public import (
     stream_chat,
 )
 from madang.kernel.jobs import spawn
+from tests.pace import ticking
 
 QUESTION = [Message("user", "옛날이야기 하나 해 주세요.")]
 
@@ -40,7 +41,7 @@ def words(count):
     return "".join(f"tok{number} " for number in range(count))
 
 
-async def until(condition, seconds=3.0):
+async def until(condition, seconds=20.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
@@ -152,8 +153,10 @@ async def test_a_passing_failure_passes(models_house, upstream, monkeypatch, sta
 async def test_it_waits_as_long_as_it_is_asked_to(models_house, monkeypatch):
     monkeypatch.setattr("madang.features.providers.service.client.FIRST_WAIT_SECONDS", 0.01)
     began = time.monotonic()
-    await listen(models_house, "openai/bench?tokens=1&status=429&times=1&retry_after=0.4")
-    assert 0.4 <= time.monotonic() - began < 2
+    async with ticking() as clock:
+        await listen(models_house, "openai/bench?tokens=1&status=429&times=1&retry_after=0.4")
+        assert clock.seconds() < 2
+    assert time.monotonic() - began >= 0.4
 
 
 async def test_nobody_there(models_house, configure, monkeypatch):
@@ -171,11 +174,11 @@ async def test_nobody_there(models_house, configure, monkeypatch):
 )
 async def test_silence_ends(models_house, upstream, configure, script, heard):
     configure(model_first_token_seconds=0.3, model_between_tokens_seconds=0.3)
-    began = time.monotonic()
-    with pytest.raises(ModelTimeout) as caught:
-        await listen(models_house, f"openai/bench?{script}")
+    async with ticking() as clock:
+        with pytest.raises(ModelTimeout) as caught:
+            await listen(models_house, f"openai/bench?{script}")
+        assert clock.seconds() < 2
     assert caught.value.heard == heard
-    assert time.monotonic() - began < 2
     await until(lambda: upstream.live == 0)
 
 
@@ -206,7 +209,7 @@ async def test_leaving_the_loop_closes_the_connection(models_house, upstream):
     async with aclosing(stream_chat(models_house, ChatRequest(QUESTION, "openai/bench?tokens=900&rate=50"))) as chunks:
         async for _ in chunks:
             break
-    await until(lambda: upstream.live == 0, 0.5)
+    await until(lambda: upstream.live == 0, 10)  # of the eighteen seconds that the answer would take
 
 
 async def test_a_finished_answer_gives_its_connection_back(models_house, upstream):
