@@ -61,18 +61,21 @@ def up() -> None:
 @main.command()
 def api() -> None:
     """Serve HTTP. Needs DATABASE_URL, VALKEY_URL and MADANG_SECRET_KEY."""
+    _look_at_settings()
     _become("madang.processes.api")
 
 
 @main.command()
 def worker() -> None:
     """Write answers and do other long work. Needs the same settings as the api."""
+    _look_at_settings()
     _become("madang.processes.worker")
 
 
 @main.command()
 def scheduler() -> None:
     """Do what the clock asks for; only one of several is active. Needs the same settings as the api."""
+    _look_at_settings()
     _become("madang.processes.scheduler")
 
 
@@ -112,6 +115,17 @@ def doctor(*, as_json: bool) -> None:
     click.echo(practice.as_json(findings) if as_json else practice.as_text(findings))
     if not all(finding.ok for finding in findings):
         sys.exit(1)
+
+
+def _look_at_settings() -> None:
+    """End with a sentence about the first setting that is wrong, if one is."""
+    from madang.catalog import installed
+    from madang.processes.checking import WrongSettingError, check_settings
+
+    try:
+        check_settings(installed())
+    except WrongSettingError as error:
+        sys.exit(str(error))
 
 
 def _become(module: str) -> None:

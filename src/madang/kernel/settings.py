@@ -15,7 +15,12 @@ class Settings(BaseSettings):
     """Read from the environment (`MADANG_` before the name unless another name is given)."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+        env_prefix="MADANG_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
     database_url: Annotated[

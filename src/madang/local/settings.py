@@ -11,7 +11,12 @@ class LocalSettings(BaseSettings):
     """Read from the environment (`MADANG_` before the name unless another name is given)."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+        env_prefix="MADANG_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = Field(default=Path(".madang"), description="Where `madang up` keeps everything.")

@@ -201,7 +201,8 @@ def _important(line: str) -> str | None:
     if entry.get("level") not in IMPORTANT:
         return None
     why = entry.get("error") or last_line(str(entry.get("exception", "")))
-    return f"{entry.get('level')}: {entry.get('event')} {why}".strip()
+    what = str(entry.get("event")).partition("\n")[0]
+    return f"{entry.get('level')}: {what} {why}".strip()
 
 
 def last_line(traceback: str) -> str:

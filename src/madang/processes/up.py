@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from madang.catalog import installed
 from madang.local.child import ChildError, free_port
 from madang.local.household import EVERYWHERE, Household
 from madang.local.running import holder
@@ -21,6 +20,7 @@ from madang.local.secrets import private_folder
 from madang.local.settings import LocalSettings
 from madang.local.supervisor import Supervisor
 from madang.local.words import say
+from madang.processes.checking import MADE_BY_UP, WrongSettingError, check_settings, read
 
 OTHER_MODELS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MADANG_LOCAL_MODELS_URL")
 
@@ -141,11 +141,11 @@ def note_address(data_dir: Path, url: str) -> None:
 
 def _read_settings() -> LocalSettings:
     try:
-        return LocalSettings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = f"MADANG_{str(first['loc'][0]).upper()}" if first["loc"] else "MADANG_*"
-        raise CannotStart(say("setting", name=name, reason=first["msg"])) from error
+        settings = read(LocalSettings)
+        check_settings(installed(), MADE_BY_UP)
+    except WrongSettingError as error:
+        raise CannotStart(str(error)) from error
+    return settings
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class AccountSettings(BaseSettings):
     """Read from the environment, with `MADANG_` before the name."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     registration: Literal["open", "invite", "closed"] = Field(
         default="invite",
@@ -87,7 +87,9 @@ class OidcProvider(BaseModel):
 class OidcSettings(BaseSettings):
     """Signing in elsewhere: read from the environment, with `MADANG_` before the name unless another is given."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     oidc_providers: tuple[OidcProvider, ...] = Field(
         default=(),

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ChatSettings(BaseSettings):
     """Read from the environment, `MADANG_CHAT_` before the name."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_CHAT_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MADANG_CHAT_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     max_question_chars: int = Field(
         default=20_000, ge=1, le=1_000_000, description="The longest question, in characters."

@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class KnowledgeSettings(BaseSettings):
     """Read from the environment (`MADANG_KNOWLEDGE_` before the name)."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_KNOWLEDGE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MADANG_KNOWLEDGE_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     max_pages: int = Field(default=3000, ge=1, le=100_000, description="The most pages a document may have.")
     max_characters: int = Field(

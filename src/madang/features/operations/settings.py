@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class OperationsSettings(BaseSettings):
     """Read from the environment, with `MADANG_` before the name."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     audit_months: int | None = Field(
         default=None,

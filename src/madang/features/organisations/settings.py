@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class OrganisationSettings(BaseSettings):
     """Read from the environment, with `MADANG_` before the name."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     organisations: Literal["supervisor", "open"] = Field(
         default="supervisor", description="Who may found an organisation: only supervisors, or everybody."

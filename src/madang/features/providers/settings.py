@@ -3,9 +3,10 @@
 from functools import cache
 from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+PROVIDERS = ("openai", "local")
 OPENAI_URL = "https://api.openai.com/v1"
 
 
@@ -22,7 +23,9 @@ class ModelPrice(BaseModel):
 class ProviderSettings(BaseSettings):
     """Read from the environment, with `MADANG_` before the name unless another name is given."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     openai_api_key: Annotated[
         SecretStr | None,
@@ -97,6 +100,15 @@ class ProviderSettings(BaseSettings):
     embedding_seconds: float = Field(
         default=120, gt=0, le=3600, description="How long one request for embeddings may take."
     )
+
+    @field_validator("default_model", "embedding_model")
+    @classmethod
+    def _has_provider(cls, name: str | None) -> str | None:
+        provider, _, model = (name or "").partition("/")
+        if name is not None and (provider not in PROVIDERS or not model.strip()):
+            msg = f"name a model as `provider/model`, the provider one of {', '.join(PROVIDERS)}"
+            raise ValueError(msg)
+        return name
 
     @property
     def has_openai(self) -> bool:

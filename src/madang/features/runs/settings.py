@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class RunSettings(BaseSettings):
     """Read from the environment, `MADANG_RUN_` before the name."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_RUN_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MADANG_RUN_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     lease_seconds: float = Field(
         default=15, gt=0, le=600, description="A worker that is silent for this long loses its answers to another."

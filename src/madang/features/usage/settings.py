@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 def _known(zone: str) -> str:
     try:
         ZoneInfo(zone)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         msg = f"there is no time zone {zone!r}; use a name such as Asia/Seoul"
         raise ValueError(msg) from None
     return zone
@@ -20,7 +20,7 @@ def _known(zone: str) -> str:
 class UsageSettings(BaseSettings):
     """Read from the environment, with `MADANG_` before the name."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     time_zone: Annotated[str, AfterValidator(_known)] = Field(
         default="Asia/Seoul",
