@@ -12,7 +12,7 @@ SECTIONS = ("overview", "members", "invites", "places", "budgets", "usage", "dir
 HOUSE_SECTIONS = ("organisations", "people", "budgets", "usage", "invites", "audit")
 
 
-def call(page: Page, email: str, path: str, **body: object) -> Any:
+def call(page: Page, email: str, path: str, /, **body: object) -> Any:
     """POST as somebody, past the screens; the answer."""
     request = page.context.request
     entry = request.post("/api/v1/auth/login", data={"email": email, "password": PASSWORD}).json()

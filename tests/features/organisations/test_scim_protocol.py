@@ -81,6 +81,24 @@ async def test_what_is_not_there(a: System) -> None:
     assert (await a("DELETE", "/Users")).status_code == 405
 
 
+@pytest.mark.parametrize("start", [2**62, 2**63, 10**30])
+async def test_attack_a_page_farther_than_can_be_counted(start: int, a: System) -> None:
+    await a.user("only@example.org")
+    for answer in (
+        await a("GET", "/Users", params={"startIndex": start}),
+        await a("GET", "/Users", params={"startIndex": start, "filter": "userName pr"}),
+        await a("POST", "/Users/.search", {"startIndex": start}),
+    ):
+        told = answer.json()
+        assert (answer.status_code, told["totalResults"], told.get("Resources", [])) == (200, 1, []), answer.text
+
+
+async def test_what_the_standard_has_and_this_server_has_not_is_said_to_be_so(a: System) -> None:
+    for method, path in (("POST", "/Bulk"), ("GET", "/Me"), ("POST", "/.search")):
+        answer = await a(method, path, {} if method == "POST" else None)
+        assert (answer.status_code, answer.json()["status"]) == (501, "501")
+
+
 async def test_systems_that_say_more_than_is_kept(a: System, house: House) -> None:
     enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
     more = {

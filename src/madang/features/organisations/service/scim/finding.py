@@ -14,6 +14,8 @@ from madang.kernel.db import Tx
 
 AT_ONCE = 500
 MOST_LOOKED_AT = 20_000
+FARTHEST = 2**62
+"""No list is longer than that, and PostgreSQL counts no farther."""
 
 type Read = Callable[[Tx, Sequence[Any]], Awaitable[Sequence[Resource[Any]]]]
 """Takes rows to resources."""
@@ -51,7 +53,9 @@ async def find(
     if simple is not None:
         where.append(simple)
     total = await tx.scalar(select(func.count()).select_from(table).where(*where)) or 0
-    rows = (await tx.scalars(select(table).where(*where).order_by(table.id).offset(skip).limit(count))).all()
+    rows = (
+        await tx.scalars(select(table).where(*where).order_by(table.id).offset(min(skip, FARTHEST)).limit(count))
+    ).all()
     return Found(await read(tx, rows), total)
 
 

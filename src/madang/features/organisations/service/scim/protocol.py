@@ -114,6 +114,8 @@ async def _dispatch(tx: Tx, organisation: ScopeRow, request: Request, parts: lis
             return await _one(tx, organisation, request, KINDS[parts[0]], id_)
         case [".search"] if request.method == "POST":
             raise NotImplementedException(detail="Search /Users or /Groups.")
+        case ["Bulk" | "Me", *_]:
+            raise NotImplementedException(detail="Not supported here; /ServiceProviderConfig says what is.")
         case _:
             raise NotFoundException(detail="There is nothing at this address.")
 
