@@ -58,7 +58,9 @@ def read[T: BaseSettings](kind: type[T], **given: str) -> T:
         place = [str(part) for part in first["loc"]]
         name = variable_of(kind, place[0]) if place else "MADANG_*"
         where = f" ({'.'.join(place[1:])})" if len(place) > 1 else ""
-        raise WrongSettingError(say("setting", name=name, reason=first["msg"].rstrip(".") + where)) from None
+        raise WrongSettingError(
+            say("setting", name=name, reason=first["msg"].removeprefix("Value error, ").rstrip(".") + where)
+        ) from None
     except SettingsError as error:
         found = re.search(r'field "(\w+)"', str(error))
         name = variable_of(kind, found[1]) if found else "MADANG_*"
