@@ -28,6 +28,7 @@ SWEEP_BATCH = 500
 FIRST_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 300
 MOST_DOUBLINGS = 10
+RENEWALS = 3
 MOST_SENDS = 30_000
 STRANGE_SENDS = 300
 """After so many, which is a day, what no installed module knows is set aside; a new version may know it before."""
@@ -86,10 +87,10 @@ async def claim(house: "House", delivery: Delivery, lease: timedelta) -> int | N
 async def keep(
     house: "House", delivery: Delivery, attempt: int, lease: timedelta, work: "asyncio.Future[None]"
 ) -> None:
-    """Renew the attempt's lease three times in its length; ends the work when the lease was lost for good."""
+    """Renew the attempt's lease again and again in its length; ends the work when the lease was lost for good."""
     deadline = now() + lease
     while True:
-        await asyncio.sleep(lease.total_seconds() / 3)
+        await asyncio.sleep(lease.total_seconds() / RENEWALS)
         with suppress(SQLAlchemyError, OSError):
             mine = _of(delivery, attempt).where(OUTBOX.c.claimed_until > func.now())
             kept = await _do(house, mine.values(claimed_until=in_seconds(lease.total_seconds())))
