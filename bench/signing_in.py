@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 import aiohttp
 import uvloop
 from machine import machine_line, table
-from streaming import STANDIN, Chat, crowd, free_port, percentile, start
+from streaming import STANDIN, Chat, crowd, percentile, start
+
+from madang.local.child import free_port
 
 PEOPLE = 20
 CHATS, TOKENS, TOKENS_A_SECOND = 100, 100, 50.0

@@ -12,7 +12,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,8 @@ import aiohttp
 import uvloop
 from machine import machine_line, table
 from startup import children, family
+
+from madang.local.child import free_port
 
 MADANG = str(Path(sys.executable).with_name("madang"))
 STANDIN = Path(__file__).parent.parent / "tests" / "standin.py"
@@ -41,13 +42,6 @@ class Chat:
     first_ms: float = 0
     gaps_ms: list[float] = field(default_factory=list)
     tokens: int = 0
-
-
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def names(up: int) -> dict[int, str]:

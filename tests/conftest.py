@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
 
 from madang.catalog import installed
@@ -15,6 +16,10 @@ from madang.migrations import upgrade
 from tests.network import stay_here
 
 stay_here()
+
+hypothesis.settings.register_profile("madang", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("madang")
+"""The same examples for everybody, however slow the machine; `--hypothesis-profile=default` looks for other ones."""
 
 FAULTS = "tests/faults/"
 

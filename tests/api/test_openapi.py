@@ -29,7 +29,6 @@ EVERYTHING_IS_A_FILE = [CHECKS.get_one("negative_data_rejection")]
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisWarning")
 
 quick = settings(
-    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],

@@ -46,7 +46,7 @@ class Model:
             self.owner = None
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 async def test_it_does_what_a_plain_model_does(house: House, steps: list[tuple[int, str]]):
     locks, name, model = Locks(house.valkey, f"t{uuid4().hex}"), "door", Model()

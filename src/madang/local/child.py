@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,6 +14,10 @@ from pathlib import Path
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 LOG_BYTES = 5_000_000
+LOWEST_PORT = 12_000
+FIRST_FOR_CONNECTIONS = 32_768
+"""Where the system does not say: Linux's, and less than any other's."""
+PORTS_TRIED = 50
 
 
 class ChildError(Exception):
@@ -34,6 +39,7 @@ class Child:
     owned: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[bytes] | None = None
+    log_start: int = 0
 
     @property
     def pid(self) -> int | None:
@@ -43,6 +49,7 @@ class Child:
     def spawn(self) -> None:
         """Start the program without waiting for it to be of use."""
         keep_short(self.log)
+        self.log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # our own programs, no shell
                 launch_command(self.command, self.end_signal, self.owned),
@@ -82,8 +89,8 @@ class Child:
             self.process.wait()
 
     def complaint(self, what: str) -> str:
-        """An error text about this child with the last lines of its log."""
-        tail = "\n".join(last_lines(self.log, 5))
+        """An error text about this child with the last lines that it wrote to its log since it was started."""
+        tail = "\n".join(last_lines(self.log, 5, self.log_start))
         return f"{self.name} {what}. Its log is {self.log}; the last lines are:\n{tail}"
 
 
@@ -100,20 +107,46 @@ def keep_short(log: Path) -> None:
         log.replace(log.with_name(log.name + ".1"))
 
 
-def last_lines(log: Path, count: int) -> list[str]:
-    """The last lines of a log, none if there is no log."""
+def last_lines(log: Path, count: int, since: int = 0) -> list[str]:
+    """The last lines of a log after its first `since` bytes, none if there is no log; of a log cut since, any."""
     if not log.exists():
         return []
+    size = log.stat().st_size
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 8192))
+        file.seek(max(since if since <= size else 0, size - 8192))
         return file.read().decode(errors="replace").splitlines()[-count:]
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that is free now."""
+    """A TCP port of 127.0.0.1 that is free now, and that the system gives to nobody who has not asked for it.
+
+    So a server that had it finds it free when it starts again, however many connections were opened meanwhile.
+    """
+    ours = range(LOWEST_PORT, _first_for_connections())
+    for _ in range(PORTS_TRIED if ours else 0):
+        if _is_free(port := secrets.choice(ours)):
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _first_for_connections() -> int:
+    """The first port that the system takes for outgoing connections."""
+    setting = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    try:
+        return int(setting.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return FIRST_FOR_CONNECTIONS
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def end_leftover(pid: int | None, mark: str, signals: Sequence[signal.Signals], patience: float = 5.0) -> None:

@@ -129,7 +129,7 @@ async def outcome(world: World, deed: Deed) -> Problem | None:
     return None
 
 
-@settings(deadline=None, max_examples=25, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 5), st.sampled_from(PLACES)), max_size=8), st.lists(deeds, max_size=12))
 async def test_nobody_rises_by_themselves_and_owners_never_run_out(
     world: World, given_: list[tuple[int, tuple[str, str]]], tried: list[Deed]

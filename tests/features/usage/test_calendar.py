@@ -76,7 +76,7 @@ moments = st.datetimes(FIRST.replace(tzinfo=None), LAST.replace(tzinfo=None), ti
 cases = st.lists(st.tuples(st.sampled_from(PERIODS), st.sampled_from(ZONES), moments), min_size=20, max_size=60)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(asked=cases)
 async def test_every_moment_is_in_one_window(house: House, asked: list[tuple[Period, str, datetime]]):
     for (period, zone, at), found in zip(asked, await windows(house, asked), strict=True):
