@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from madang.features.usage.contracts import BudgetExhausted, BudgetReached, Price, Spender
+from madang.features.usage.contracts import BudgetExhausted, BudgetReached, Price, Spender, Standing, SubjectKind
 from madang.features.usage.reactions import on_budget_reached
 from madang.features.usage.service.budgets import require_budget
 from madang.features.usage.service.meter import booked, metered, open_meter
@@ -87,10 +88,45 @@ async def test_a_question_is_refused_before_anything_is_queued(house: House, led
         async with house.db.transaction(who) as tx:
             await require_budget(house, tx, spender, lambda: CHEAP)
 
-    with pytest.raises(BudgetExhausted, match="monthly budget of your account is used up") as refused:
+    with pytest.raises(BudgetExhausted, match="budget of your account has too little left for an answer") as refused:
         await ask()
     assert int(refused.value.headers["Retry-After"]) > 60
     assert str(refused.value.extra["renews_at"]) > "2026"
+
+
+def standing(kind: SubjectKind, subject_id: UUID, path: tuple[UUID, ...], *, spent: int, reserved: int) -> Standing:
+    return Standing(
+        budget_id=new_id(),
+        subject_kind=kind,
+        subject_id=subject_id,
+        path=path,
+        unit="tokens",
+        period="day",
+        amount=100,
+        spent=spent,
+        reserved=reserved,
+        reached=0,
+        starts_at=now(),
+        ends_at=now(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("spent", "reserved", "said"),
+    [(0, 0, "has too little left"), (99, 0, "has too little left"), (99, 1, "is used up"), (100, 0, "is used up")],
+)
+def test_a_refusal_says_whether_anything_is_left(spent: int, reserved: int, said: str):
+    """A budget that nothing was spent of is not used up; it is too small for an answer."""
+    budget = standing("account", new_id(), (), spent=spent, reserved=reserved)
+    assert said in BudgetExhausted(budget).detail
+
+
+def test_a_refusal_says_whose_budget_it_is():
+    organisation, partner = new_id(), new_id()
+    whole = standing("scope", organisation, (organisation,), spent=100, reserved=0)
+    part = standing("scope", partner, (organisation, partner), spent=100, reserved=0)
+    assert "of your organisation is" in BudgetExhausted(whole).detail
+    assert "of your partner or class is" in BudgetExhausted(part).detail
 
 
 async def test_those_who_can_change_the_budget_get_a_letter(house: House, ledger: Ledger, spender: Spender):

@@ -245,6 +245,8 @@ async def test_budgets_of_accounts_and_of_the_platform_are_the_supervisors(
     assert (nobody.status_code, nobody.json()["code"]) == (404, "account_not_found")
     unnamed = await api.post("/budgets/", json={**wish, "subject_id": None}, headers=boss)
     assert (unnamed.status_code, unnamed.json()["code"]) == (422, "subject_missing")
+    of_all = await api.post("/budgets/", json={**platform, "unit": "tokens", "subject_id": str(somebody)}, headers=boss)
+    assert (of_all.status_code, of_all.json()["code"]) == (422, "subject_unwanted"), "it would have bound everybody"
 
 
 @pytest.mark.parametrize(

@@ -192,12 +192,19 @@ _WHOSE = {"platform": "this server", "scope": "your organisation", "account": "y
 _OFTEN = {"day": "daily ", "week": "weekly ", "month": "monthly ", "total": ""}
 
 
+def _whose(budget: "Standing") -> str:
+    is_beneath = budget.subject_kind == "scope" and budget.path[:1] != (budget.subject_id,)
+    return "your partner or class" if is_beneath else _WHOSE[budget.subject_kind]
+
+
 class BudgetExhausted(TooMany):
     """A budget that binds the call has too little left for it. The extras say which and when it renews."""
 
     def __init__(self, budget: Standing) -> None:
-        name = f"{_OFTEN[budget.period]}budget of {_WHOSE[budget.subject_kind]}"
-        held = budget.reserved > 0 and budget.spent < budget.amount
+        name = f"{_OFTEN[budget.period]}budget of {_whose(budget)}"
+        has_some = budget.spent < budget.amount
+        held = budget.reserved > 0 and has_some
+        state = "has too little left for an answer" if has_some and not held else "is used up"
         if held:
             wait, when = HELD_SECONDS, "Answers that are being written hold the rest; try again in a moment."
         elif budget.ends_at is None:
@@ -207,7 +214,7 @@ class BudgetExhausted(TooMany):
             when = f"It renews at {budget.ends_at:%Y-%m-%d %H:%M} UTC; ask whoever manages it if you need more."
         super().__init__(
             "budget_exhausted",
-            f"The {name} is used up. {when}",
+            f"The {name} {state}. {when}",
             headers={"Retry-After": str(wait)},
             budget_id=str(budget.budget_id),
             subject_kind=budget.subject_kind,

@@ -190,6 +190,8 @@ def _period(first: date | None, last: date | None, days: int | None) -> tuple[da
 
 def _subject(kind: SubjectKind, subject_id: UUID | None) -> UUID:
     if kind == "platform":
+        if subject_id not in {None, NOBODY}:
+            raise Invalid("subject_unwanted", "The platform's budget is nobody's own: leave `subject_id` out.")
         return NOBODY
     if subject_id is None or subject_id == NOBODY:
         raise Invalid("subject_missing", "Say whose budget it is: give `subject_id`.")
