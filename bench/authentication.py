@@ -23,10 +23,11 @@ from starlette.requests import Request
 
 from madang.catalog import installed
 from madang.features.accounts.contracts import Device
+from madang.features.accounts.routes.keys import key_permissions
 from madang.features.accounts.service import desk, keys, registration, signing_in
 from madang.kernel.auth import Principal
 from madang.kernel.house import House, open_house
-from madang.kernel.http import build_app, get_principal, key_permissions
+from madang.kernel.http import build_app, get_principal
 from madang.kernel.module import Module
 from madang.kernel.settings import Settings
 from madang.local.postgres import PostgresServer

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from madang.kernel import keyring
+from madang import keyring
 from tests.local.deadline import alive, until
 
 MADANG = [sys.executable, "-P", "-m", "madang.cli"]

@@ -12,8 +12,6 @@ from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from madang import __version__
 from madang.kernel import log
 from madang.kernel.audit import ORIGIN, Origin
-from madang.kernel.auth import AUTHENTICATOR, LIMITER, Principal, is_beyond_keys, permission, permit_key
+from madang.kernel.auth import AUTHENTICATOR, LIMITER, Principal, permission, permit_key
 from madang.kernel.db import Tx
 from madang.kernel.errors import BadRequest, Unauthorized
 from madang.kernel.house import House
@@ -99,29 +97,17 @@ async def get_principal(
     who = await house.offers.one(AUTHENTICATOR)(house, credentials.credentials)
     route = request.scope.get("route")
     if who.allowed is not None:
-        permit_key(who, _needed(route, request.method))
+        permit_key(who, needed_permission(route, request.method))
     for limit in house.offers.all(LIMITER):
         extra: dict[str, str] = getattr(route, "openapi_extra", None) or {}
         request.scope[ADDED] = await limit(house, who, extra.get("x-rate-limit", "requests"))
     return who
 
 
-def _needed(route: object, method: str) -> str | None:
+def needed_permission(route: object, method: str) -> str | None:
     """The permission that a key needs for a route: its first tag, and whether the method only reads."""
     tags = getattr(route, "tags", None)
     return permission(str(tags[0]), is_reading=method in READING) if tags else None
-
-
-def key_permissions(app: FastAPI) -> list[str]:
-    """Every permission that a key can be given, from the routes that ask who is there."""
-    routes = [found.original_route for found in iter_route_contexts(app.routes)]
-    asking = [route for route in routes if isinstance(route, APIRoute) and _asks_who(route.dependant)]
-    needed = {_needed(route, method) for route in asking for method in route.methods or ()}
-    return sorted(one for one in needed if one is not None and not is_beyond_keys(one))
-
-
-def _asks_who(dependant: Dependant) -> bool:
-    return dependant.call is get_principal or any(_asks_who(part) for part in dependant.dependencies)
 
 
 Who = Annotated[Principal, Depends(get_principal)]

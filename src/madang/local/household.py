@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from madang.kernel import keyring
+from madang import keyring
 from madang.kernel.clock import now
 from madang.local.child import Child, ChildError, free_port
 from madang.local.postgres import PostgresServer

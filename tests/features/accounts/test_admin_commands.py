@@ -11,11 +11,11 @@ from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from sqlalchemy import delete, update
 
+from madang import keyring
 from madang.features.accounts.cli import admin
 from madang.features.accounts.module import Accounts
 from madang.features.accounts.service import sealing
 from madang.features.accounts.tables import AuthenticatorRow
-from madang.kernel import keyring
 from madang.kernel import settings as kernel_settings
 from madang.kernel.clock import now
 from madang.kernel.house import House

@@ -18,6 +18,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import select, text, update
 
+from madang import keyring
 from madang.catalog import installed
 from madang.features.accounts.module import Accounts
 from madang.features.accounts.service import links, rotation, sealing
@@ -26,7 +27,6 @@ from madang.features.accounts.tables import AccountRow, AuthenticatorRow, LoginR
 from madang.features.organisations.service import codes
 from madang.features.organisations.service.invites import good_until
 from madang.features.organisations.tables import InviteRow
-from madang.kernel import keyring
 from madang.kernel.audit import AuditRow
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
@@ -215,7 +215,8 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from madang.catalog import installed
 from madang.features.accounts.service import rotation, sealing
-from madang.kernel import keyring, settings
+from madang import keyring
+from madang.kernel import settings
 from madang.kernel.house import open_house
 
 rotation.BATCH = 2

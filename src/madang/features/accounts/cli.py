@@ -168,8 +168,8 @@ def rotate_keys(*, as_json: bool) -> None:
     Restart `madang up` afterwards. Where MADANG_SECRET_KEY is given, give every process the new one with the old one
     in MADANG_OLD_SECRET_KEYS first; then this seals everything with it. What was interrupted goes on.
     """
+    from madang import keyring
     from madang.features.accounts.service import rotation
-    from madang.kernel import keyring
 
     folder = Path(os.environ.get("MADANG_DATA_DIR") or ".madang")
     ring, given = keyring.read(folder), os.environ.get("MADANG_SECRET_KEY") or None

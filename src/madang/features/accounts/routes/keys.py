@@ -5,15 +5,17 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, Field
 
 from madang.features.accounts.contracts import ApiKey
 from madang.features.accounts.routes.shared import Line
 from madang.features.accounts.service import keys
 from madang.features.accounts.service.desk import open_desk
-from madang.kernel.auth import SUPERVISING
-from madang.kernel.http import NUMBER, HouseDep, Page, ReadTx, Strict, Who, key_permissions
+from madang.kernel.auth import SUPERVISING, is_beyond_keys
+from madang.kernel.http import NUMBER, HouseDep, Page, ReadTx, Strict, Who, get_principal, needed_permission
 from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/users/me/keys", tags=["users"])
@@ -49,6 +51,18 @@ class KeyPermissions(BaseModel):
     """What a key can be granted: `<part of the API>:read` or `:write`, and for supervisors their powers."""
 
     permissions: list[str]
+
+
+def key_permissions(app: FastAPI) -> list[str]:
+    """Every permission that a key can be given, from the routes that ask who is there."""
+    routes = [found.original_route for found in iter_route_contexts(app.routes)]
+    asking = [route for route in routes if isinstance(route, APIRoute) and _asks_who(route.dependant)]
+    needed = {needed_permission(route, method) for route in asking for method in route.methods or ()}
+    return sorted(one for one in needed if one is not None and not is_beyond_keys(one))
+
+
+def _asks_who(dependant: Dependant) -> bool:
+    return dependant.call is get_principal or any(_asks_who(part) for part in dependant.dependencies)
 
 
 async def _grantable(request: Request, who: Who) -> list[str]:

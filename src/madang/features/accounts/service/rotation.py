@@ -11,13 +11,13 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 
+from madang import keyring
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import SIGNED
 from madang.features.accounts.service import browsers, links, sealing
 from madang.features.accounts.service.factors import challenges
 from madang.features.accounts.service.oidc import flows
 from madang.features.accounts.tables import AuthenticatorRow, LoginRow
-from madang.kernel import keyring
 from madang.kernel.audit import Target, record
 from madang.kernel.clock import now
 from madang.kernel.db import Tx

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from madang import keyring
 from madang.features.accounts.service import tokens
-from madang.kernel import keyring
 from madang.kernel.house import House
 
 NONCE_BYTES = 12

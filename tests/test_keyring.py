@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from madang.kernel import keyring
+from madang import keyring
 from madang.kernel.clock import now
 from madang.local.secrets import secret
 
 TURN = """
 import sys
 from pathlib import Path
-from madang.kernel import keyring
+from madang import keyring
 folder = Path(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
