@@ -10,7 +10,7 @@ from madang.features.files.service import uploads
 from madang.features.files.settings import FileSettings
 from madang.features.files.tables import File
 from madang.kernel.db import OUTBOX
-from madang.kernel.errors import Invalid, NotFound, TooLarge, UnsupportedType
+from madang.kernel.errors import Invalid, NotFound, TooLarge, Unavailable, UnsupportedType
 from madang.kernel.house import House
 from tests.features.knowledge.library import new_account
 
@@ -56,6 +56,15 @@ async def test_a_claimed_upload_stays_until_it_is_deleted(house):
     assert await owed(house, file.key) == 2
     await uploads.discard(house, DiscardObject(file.key))
     assert not await house.storage.exists(file.key)
+
+
+async def test_a_disk_that_takes_nothing_is_told_as_what_it_is(house):
+    who = await new_account(house)
+    await uploads.receive_upload(house, await new_account(house), "a.txt", pieces(b"the folder is made"))
+    folder = house.settings.data_dir / "files" / "files" / str(who.account_id)
+    folder.write_text("in the way of a folder")
+    with pytest.raises(Unavailable, match="storage_unavailable"):
+        await uploads.receive_upload(house, who, "a.txt", pieces(b"text"))
 
 
 async def test_a_claim_that_is_rolled_back_leaves_the_removal(house):

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import BinaryIO
 from uuid import UUID
@@ -16,12 +17,15 @@ from madang.features.files.service.names import safe_name
 from madang.features.files.service.types import media_type_of
 from madang.features.files.settings import load
 from madang.features.files.tables import File
+from madang.kernel import log
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
-from madang.kernel.errors import Invalid, TooLarge
+from madang.kernel.errors import Invalid, TooLarge, Unavailable
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
+
+logger = log.get_logger(__name__)
 
 UNCLAIMED_FOR = timedelta(hours=1)
 """An upload that no row has claimed by then is removed."""
@@ -33,8 +37,8 @@ async def receive_upload(house: House, who: Principal, filename: str, content: A
     """Take an upload into storage, its type told by its content.
 
     Holds one piece in memory and the rest on disk; opens no transaction while it reads. Raises Invalid
-    (`file_empty`), TooLarge (`file_too_large`) and UnsupportedType (`unsupported_file_type`). Claim the result with
-    `keep_file` within an hour; what is never claimed is removed.
+    (`file_empty`), TooLarge (`file_too_large`), UnsupportedType (`unsupported_file_type`) and Unavailable
+    (`storage_unavailable`). Claim the result with `keep_file` within an hour; what is never claimed is removed.
     """
     name = safe_name(filename)
     with tempfile.TemporaryFile() as spool:
@@ -44,7 +48,8 @@ async def receive_upload(house: House, who: Principal, filename: str, content: A
         key = f"files/{who.account_id}/{file_id}"
         async with house.db.transaction(who) as tx:
             await tx.enqueue(DISCARD, DiscardObject(key), due_at=now() + UNCLAIMED_FOR)
-        await house.storage.put(key, _pieces(spool))
+        with _keeping():
+            await house.storage.put(key, _pieces(spool))
     return ReceivedFile(file_id, name, media_type, size, sha256, key)
 
 
@@ -106,10 +111,26 @@ async def _spool(spool: BinaryIO, content: AsyncIterator[bytes]) -> tuple[int, s
         if size > limit:
             raise too_large()
         digest.update(piece)
-        await asyncio.to_thread(spool.write, piece)
+        with _keeping():
+            await asyncio.to_thread(spool.write, piece)
     if not size:
         raise Invalid("file_empty", "The file is empty. Choose one with something in it.")
     return size, digest.hexdigest()
+
+
+@contextmanager
+def _keeping() -> Generator[None]:
+    """Tell of a disk or a store that takes nothing as what it is."""
+    from obstore.exceptions import BaseError  # noqa: PLC0415  # 5 MB, which the storage brings in at its first use
+
+    try:
+        yield
+    except (OSError, BaseError) as error:
+        logger.exception("upload_not_stored")
+        raise Unavailable(
+            "storage_unavailable",
+            "The file could not be kept; the disk may be full. Tell the operator, then try again.",
+        ) from error
 
 
 def too_large() -> TooLarge:
