@@ -1,6 +1,7 @@
 """A real PostgreSQL and a real Valkey for every test process, and a house that stands on them."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
@@ -28,6 +29,16 @@ FAULTS = "tests/faults/"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the faults, which take the longest and mostly wait, so that one process has them beside the others."""
     items.sort(key=lambda item: not item.nodeid.startswith(FAULTS))
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """What a test leaves in the environment ends with it, as where a command adopts a `madang up` that runs here."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys() - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
 
 
 @pytest.fixture(scope="session")
