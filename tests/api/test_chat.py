@@ -53,6 +53,12 @@ def test_an_answer_is_streamed_stored_and_read_again_from_any_place(person: http
     assert "".join(data["text"] for _, kind, data in seen if kind == "message.delta") == SAID
     question, answer = messages_of(person, session)
     assert (question["text"], answer["text"], answer["status"]) == ("Tell me a story.", SAID, "complete")
+    address = f"/api/v1/runs/{accepted['run_id']}/events"
+    whole = person.get(address).content
+    for nothing in ({"headers": {"Last-Event-ID": ""}}, {"params": {"after": ""}}):
+        assert person.get(address, **nothing).content == whole
+    for wrong in ("x", "-1", "1.5", "9" * 40):
+        assert person.get(address, headers={"Last-Event-ID": wrong}).status_code == 422
     for after in range(len(seen) + 1):
         assert events_of(person, accepted["run_id"], after) == seen[after:]
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from madang.features.runs.access import own_run
 from madang.features.runs.contracts import ENDED, Status
@@ -26,6 +26,8 @@ EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     }
 }
 LARGEST_SEQ = 2**53
+NOTHING_SEEN = BeforeValidator(lambda given: given or 0)
+"""After the bounds; clients that have seen nothing yet may say so by an empty value."""
 
 
 class Cost(BaseModel):
@@ -85,8 +87,12 @@ async def get_events(
     house: HouseDep,
     tx: ReadTx,
     who: Who,
-    after: Annotated[int, Query(ge=0, le=LARGEST_SEQ, description="The number of the last event seen.")] = 0,
-    last_event_id: Annotated[int, Header(ge=0, le=LARGEST_SEQ, description="The same, as browsers say it.")] = 0,
+    after: Annotated[
+        int, Query(ge=0, le=LARGEST_SEQ, description="The number of the last event seen."), NOTHING_SEEN
+    ] = 0,
+    last_event_id: Annotated[
+        int, Header(ge=0, le=LARGEST_SEQ, description="The same, as browsers say it."), NOTHING_SEEN
+    ] = 0,
 ) -> StreamingResponse:
     """The run's events above `Last-Event-ID` and `after`, each once and in order, live or not."""
     opening = await open_events(tx, who, run_id)
