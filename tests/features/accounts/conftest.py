@@ -14,7 +14,7 @@ from sqlalchemy import text
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import Device
 from madang.features.accounts.module import Accounts
-from madang.features.accounts.service import registration, signing_in
+from madang.features.accounts.service import registration, signing_in, throttle
 from madang.features.accounts.service.factors import totp
 from madang.kernel.house import House, open_house
 from madang.kernel.http import build_app
@@ -51,6 +51,12 @@ def only(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     """Run the test with these settings of accounts changed."""
     chosen = settings.load().model_copy(update=changed)
     monkeypatch.setattr(settings, "load", lambda: chosen)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no machine that stalls for the absence of Valkey."""
+    monkeypatch.setattr(throttle, "PATIENCE_SECONDS", 30.0)
 
 
 @pytest.fixture(autouse=True)

@@ -192,3 +192,21 @@ async def test_seal_everything_with_a_secret_that_was_given(
     async with house.db.transaction() as tx:
         row = await tx.get_one(AuthenticatorRow, guarded.person.id)
     assert sealing.unseal_with([new], row.sealed_secret, row.account_id) is not None
+
+
+async def test_an_export_is_the_operators_alone_and_replaces_a_file_only_when_it_is_whole(
+    typed, join: Join, tmp_path: Path
+) -> None:
+    person, file = await join(), tmp_path / "own.zip"
+    file.write_bytes(b"the one before")
+    unknown = await asyncio.to_thread(typed, "export", "nobody@example.org", str(file))
+    assert (unknown.exit_code, "There is no account" in unknown.output) == (1, True)
+    assert file.read_bytes() == b"the one before"
+    done = await asyncio.to_thread(typed, "export", person.email, str(file))
+    assert done.exit_code == 0, done.output
+    assert file.read_bytes().startswith(b"PK")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert await asyncio.to_thread(lambda: list(tmp_path.iterdir())) == [file]
+    nowhere = await asyncio.to_thread(typed, "export", person.email, str(tmp_path / "no" / "own.zip"))
+    assert nowhere.exit_code == 1
+    assert "cannot be written: No such file or directory" in nowhere.output

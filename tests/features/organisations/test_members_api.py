@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from madang.features.accounts.public import AccountDeleted, Grant
 from madang.features.organisations.module import Organisations
+from madang.features.organisations.service import export as exporting
 from madang.features.organisations.service.export import export
 from madang.features.organisations.service.joining import apply_grants
 from madang.features.organisations.service.ownership import let_go, may_leave
@@ -203,9 +204,27 @@ async def test_a_provider_decides_only_about_what_came_from_it(api: Api, world: 
 
 async def test_what_one_takes_along_names_ones_own_places(world: World) -> None:
     files = [file async for file in export(world.house, world.people["a.p.c student"])]
-    assert [file.path for file in files] == ["memberships.jsonl"]
+    assert [file.path for file in files] == ["memberships.jsonl", "invites.jsonl"]
     lines = b"".join([part async for part in files[0].content]).splitlines()
     assert [json.loads(line)["names"] for line in lines] == [["a", "a.p", "a.p.c"]]
+
+
+async def test_what_one_takes_along_has_ones_own_invites_even_of_places_that_one_has_left(
+    api: Api, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the notes on them, page by page; without anybody's address or code."""
+    monkeypatch.setattr(exporting, "PAGE", 2)
+    invites = f"/scopes/{world.id('a.p')}/invites"
+    for number in range(5):
+        wish = {"role": "student", "note": f"note {number}", "email": f"guest{number}@example.org"}
+        assert (await api("a.p manager", "POST", invites, wish)).status_code == 201
+    await api("a.p admin", "POST", invites, {"role": "student", "note": "somebody else's"})
+    assert (await api("a.p manager", "POST", f"/scopes/{world.id('a.p')}/leave")).status_code == 204
+    _, made = [file async for file in export(world.house, world.people["a.p manager"])]
+    whole = b"".join([part async for part in made.content])
+    told = [json.loads(line) for line in whole.splitlines()]
+    assert [one["note"] for one in told] == [f"note {number}" for number in range(5)]
+    assert not {"email", "code_hash"} & set(told[0])
 
 
 async def test_a_deleted_account_is_forgotten_when_that_is_told(world: World) -> None:

@@ -123,7 +123,7 @@ async def _invite(house: "House", note: str, uses: int, days: int) -> "tuple[Inv
 @click.argument("email")
 @click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
 def export(email: str, file: Path) -> None:
-    """Write everything of an account's own into a ZIP archive."""
+    """Write everything of an account's own into a ZIP archive that nobody else on this machine can read."""
     size = in_house(lambda house: _export(house, email, file))
     click.echo(f"{file}: {size} bytes")
 
@@ -131,10 +131,21 @@ def export(email: str, file: Path) -> None:
 async def _export(house: "House", email: str, file: Path) -> int:
     from madang.features.accounts.service.export import export_by_operator
 
-    with file.open("wb") as written:
-        async for piece in export_by_operator(house, email):
-            written.write(piece)
-        return written.tell()
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600, exist_ok=False)
+        try:
+            with part.open("wb") as written:
+                async for piece in export_by_operator(house, email):
+                    written.write(piece)
+                size = written.tell()
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from error
+    return size
 
 
 @admin.command("delete")

@@ -114,7 +114,8 @@ def set_budget(subject: str, wanted: str, unit: str, window: str, *, as_json: bo
     if as_json:
         click.echo(json.dumps(_plain(made)))
     else:
-        click.echo(f"{_amount(made.unit, made.amount)} a {made.period}, {_amount(made.unit, made.spent)} of it spent.")
+        often = "in total" if made.period == "total" else f"a {made.period}"
+        click.echo(f"{_amount(made.unit, made.amount)} {often}, {_amount(made.unit, made.spent)} of it spent.")
 
 
 async def _set(house: "House", subject: str, unit: str, window: str, amount: int) -> "Standing":
