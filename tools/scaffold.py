@@ -3,6 +3,7 @@
 What it makes is a working feature with one table, its use cases, routes, a migration and tests: rename and replace.
 """
 
+import keyword
 import re
 import subprocess
 import sys
@@ -21,10 +22,13 @@ class ScaffoldError(Exception):
 def scaffold(root: Path, name: str, *, group: str = "features") -> list[Path]:
     """Write the files of a new feature (or product, with `group="products"`) and return their paths.
 
-    Raises ScaffoldError when the name is not snake_case or is taken.
+    Raises ScaffoldError when the name is not snake_case, is a word of Python or is taken.
     """
     if not NAME.fullmatch(name):
         message = f"{name!r} is not a snake_case name such as question_bank"
+        raise ScaffoldError(message)
+    if keyword.iskeyword(name):
+        message = f"{name!r} is a word of Python itself and cannot be a package; take another, such as {name}_room"
         raise ScaffoldError(message)
     if any((root / f"src/madang/{taken}/{name}").exists() for taken in ("features", "products")):
         message = f"there is a feature or product {name} already"

@@ -65,7 +65,11 @@ def test_a_new_feature_works(copy: Path) -> None:
     assert "2 passed" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["QuestionBank", "question-bank", "2nd", "", "chat/../x", "accounts"])
+@pytest.mark.parametrize(
+    "name", ["QuestionBank", "question-bank", "2nd", "", "chat/../x", "accounts", "class", "import"]
+)
 def test_a_bad_or_taken_name_is_refused(name: str, copy: Path) -> None:
+    before = sorted(copy.rglob("*"))
     with pytest.raises(ScaffoldError):
         scaffold(copy, name)
+    assert sorted(copy.rglob("*")) == before
