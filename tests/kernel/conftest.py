@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -47,6 +48,20 @@ class Workshop:
         async with self.house.db.transaction() as tx:
             result = await tx.execute(text(statement), values)
             return [dict(row) for row in result.mappings()] if result.returns_rows else []
+
+    async def clock(self) -> datetime:
+        """The moment by the database's clock."""
+        (row,) = await self.sql("SELECT clock_timestamp() AS moment")
+        moment = row["moment"]
+        assert isinstance(moment, datetime)
+        return moment
+
+    async def waits(self, seconds: float, since: datetime) -> bool:
+        """Whether the one row waits for so long from a moment between `since` and now, however slow the machine is."""
+        (row,) = await self.sql("SELECT due_at FROM supervisor.outbox")
+        due, wait = row["due_at"], timedelta(seconds=seconds)
+        assert isinstance(due, datetime)
+        return since <= due - wait <= await self.clock()
 
     async def outbox(self) -> list[dict[str, object]]:
         return await self.sql("SELECT * FROM supervisor.outbox ORDER BY id")
