@@ -26,9 +26,12 @@ class Accounts(Module):
     name: ClassVar[str] = "accounts"
 
     def routes(self) -> "Sequence[APIRouter]":
-        """`/auth` and `/users`."""
+        """`/auth` and `/users`; a setting that is malformed ends the start, not the first sign-in."""
+        from madang.features.accounts import settings
         from madang.features.accounts.routes import ROUTERS
 
+        settings.load()
+        settings.load_oidc()
         return ROUTERS
 
     def jobs(self) -> "Sequence[Job]":

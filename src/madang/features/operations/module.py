@@ -23,9 +23,11 @@ class Operations(Module):
     name: ClassVar[str] = "operations"
 
     def routes(self) -> "Sequence[APIRouter]":
-        """`/audit`."""
+        """`/audit`; a malformed setting ends the start."""
+        from madang.features.operations import settings
         from madang.features.operations.routes.audit import router
 
+        settings.load()
         return (router,)
 
     def roots(self) -> "Sequence[APIRouter]":
