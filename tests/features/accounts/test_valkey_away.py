@@ -26,6 +26,11 @@ from tests.features.accounts.test_guessing_attacks import addresses, besiege, gu
 
 
 @pytest.fixture(autouse=True)
+def patience() -> None:
+    """The product's own: here Valkey does go away."""
+
+
+@pytest.fixture(autouse=True)
 def standing(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(throttle, "now", clock)
