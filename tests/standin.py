@@ -180,7 +180,7 @@ class _Answer:
             if self._is(number, "ping_after") or self._is(number, "flood_after"):
                 await self._go_on()
             if self._is(number, "error_after"):
-                await self._write({"error": {"message": "the engine fell over", "code": "server_error"}})
+                await self._write({"error": {"message": "fell over; no sk-secret here", "code": "server_error"}})
                 return False
             if self.rate and (wait := began + number / self.rate - time.monotonic()) > 0:
                 await asyncio.sleep(wait)

@@ -5,8 +5,9 @@ import json
 import struct
 
 import pytest
+from structlog.testing import capture_logs
 
-from madang.features.providers.public import ModelCutOff, ModelNonsense, ModelTimeout, embed
+from madang.features.providers.public import ModelCutOff, ModelNonsense, ModelRefused, ModelTimeout, embed
 from madang.features.providers.service import streaming
 from madang.features.providers.service.wire import LINE_BYTES, MOST_TOKENS, EventReader
 from tests.features.providers.test_streaming import listen, words
@@ -107,7 +108,7 @@ async def test_the_character_that_no_text_column_takes_is_dropped_everywhere(mod
     [
         (
             latin(event({"content": "x"})) + 'data: {"choices": [{"delta": {"content": "' + latin("마")[:2],
-            ModelNonsense,
+            ModelCutOff,
         ),
         (latin(event({"content": "x"})) + latin("마")[:2] + "\n" + latin("마")[2:] + "\n", ModelNonsense),
         ('{"error": {"message": "no such engine", "code": 404}}', ModelNonsense),
@@ -218,3 +219,11 @@ async def test_an_answer_larger_than_any_vectors_is_not_taken_in(models_house, u
     upstream.script = {"raw": " " * 600_000}
     with pytest.raises(ModelNonsense, match="longer than any"):
         await embed(models_house, ["a"], model="openai/e")
+
+
+@pytest.mark.parametrize("script", ["status=401", "tokens=9&rate=0&error_after=3"])
+async def test_a_key_that_a_server_repeats_is_in_no_log(models_house, script):
+    with capture_logs() as logged, pytest.raises((ModelRefused, ModelCutOff)):
+        await listen(models_house, f"openai/bench?{script}")
+    assert [entry for entry in logged if "no … here" in str(entry.get("said"))]
+    assert "sk-secret" not in str(logged)

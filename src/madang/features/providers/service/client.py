@@ -152,7 +152,7 @@ class Client:
             await asyncio.sleep(wait)
 
     async def _refuse(self, route: Route, response: aiohttp.ClientResponse) -> None:
-        said = await _said(response)
+        said = hidden(await _said(response), route)
         logger.warning("model_refused", model=route.info.id, status=response.status, said=said)
         status = response.status
         if status >= 500 or status == 408:  # the server's own failures
@@ -182,6 +182,12 @@ async def open_client(house: "House") -> AsyncGenerator[Client]:
             passage_places=asyncio.Semaphore(settings.embedding_requests),
             query_places=asyncio.Semaphore(QUERIES_AT_ONCE),
         )
+
+
+def hidden(said: str, route: Route) -> str:
+    """What a server said, without the key that it was asked with: some repeat a wrong one, and logs are read."""
+    key = route.headers.get("Authorization", "").removeprefix("Bearer ")
+    return said.replace(key, "…") if key else said
 
 
 def _backoff(failures: int) -> float:

@@ -17,7 +17,7 @@ from madang.features.providers.contracts import (
     ModelUnreachable,
     Usage,
 )
-from madang.features.providers.service.client import AgainError, Client, open_client
+from madang.features.providers.service.client import AgainError, Client, hidden, open_client
 from madang.features.providers.service.models import Route, chat_route
 from madang.features.providers.service.tokens import (
     estimate_input,
@@ -190,7 +190,8 @@ class _Answer:
         if self._said > MOST_CHARACTERS:
             raise NonsenseError("an answer without an end")
         if batch.error is not None:
-            logger.warning("model_error_in_stream", model=self._route.info.id, said=batch.error[:1000])
+            said = hidden(batch.error, self._route)[:1000]
+            logger.warning("model_error_in_stream", model=self._route.info.id, said=said)
 
     def _arm(self, wait: float | None = None) -> None:
         seconds = wait or self._client.settings.model_between_tokens_seconds
