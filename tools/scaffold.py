@@ -12,6 +12,9 @@ from string import Template
 
 TEMPLATE = Path(__file__).parent / "template"
 VERSIONS = "src/madang/migrations/versions"
+CATALOGUES = "web/src/kernel/i18n"
+WORDS = {"en": "There is no such thing.", "ko": "찾을 수 없습니다."}
+"""What the screens say to the one refusal of a new feature, by language."""
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -46,7 +49,15 @@ def scaffold(root: Path, name: str, *, group: str = "features") -> list[Path]:
     made = [_write(root, template, words) for template in sorted(TEMPLATE.glob("*.tmpl"))]
     for tidy in (("check", "--quiet", "--select=I", "--fix"), ("format", "--quiet")):
         subprocess.run([sys.executable, "-m", "ruff", *tidy, "--no-cache", *map(str, made)], cwd=root, check=True)
+    for language, said in WORDS.items():
+        _translate(root / CATALOGUES / f"{language}.json", f"{name}_item_not_found", said)
     return made
+
+
+def _translate(catalogue: Path, code: str, said: str) -> None:
+    """Put words for an error code first among those there are; the rest of the file stays as it is written."""
+    errors = '  "errors": {\n'
+    catalogue.write_text(catalogue.read_text().replace(errors, f'{errors}    "{code}": "{said}",\n', 1))
 
 
 def _next_revision(root: Path) -> tuple[int, str]:

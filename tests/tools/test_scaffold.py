@@ -1,6 +1,8 @@
 """A new feature passes every linter before anyone has touched it."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools.lint.__main__ import run
-from tools.scaffold import ScaffoldError, scaffold
+from tools.scaffold import CATALOGUES, ScaffoldError, scaffold
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +23,7 @@ def copy(tmp_path: Path) -> Path:
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "tests").mkdir()
+    shutil.copytree(ROOT / CATALOGUES, tmp_path / CATALOGUES)
     return tmp_path
 
 
@@ -44,6 +47,15 @@ def test_a_new_feature_is_typed(copy: Path) -> None:
     source = [str(path) for path in made if "src/madang/features" in str(path)]
     found = said(copy, "-m", "mypy", "--cache-dir", str(ROOT / ".mypy_cache/scaffold"), *source)
     assert [line for line in found.splitlines() if "question_bank" in line and "error" in line] == []
+
+
+def test_what_a_new_feature_refuses_has_words_on_every_screen(copy: Path) -> None:
+    made = scaffold(copy, "question_bank")
+    (code,) = re.findall(r'NotFound\("(\w+)"', "".join(path.read_text() for path in made))
+    for language in ("en", "ko"):
+        was, now = (json.loads((root / CATALOGUES / f"{language}.json").read_text())["errors"] for root in (ROOT, copy))
+        assert now.keys() - was.keys() == {code}
+        assert now | was == now, "the others are as they were"
 
 
 def test_the_migration_follows_the_last(copy: Path) -> None:
