@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { SourcePanel, type Source } from "@/features/knowledge/public";
 import { useChosenModel } from "@/features/providers/public";
 import { cancelRun, type Citation } from "@/features/runs/public";
+import { sayRefusal } from "@/features/usage/public";
 import { codeOf, Problem } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
 import { useStore } from "@/kernel/store";
@@ -42,7 +43,7 @@ export function Conversation({ id, onUpload, onNew }: ConversationProps) {
   };
   const again = useCallback(
     (messageId: string) => {
-      askAgain(id, messageId).catch((error: unknown) => toast(sayError(codeOf(error)), { danger: true }));
+      askAgain(id, messageId).catch((error: unknown) => toast(sayRefusal(error), { danger: true }));
     },
     [id],
   );
@@ -162,7 +163,7 @@ function Unsent({ one }: { one: Pending }) {
       ) : (
         <div role="alert" className="flex flex-wrap items-center justify-end gap-2 text-sm">
           <span className="text-danger">
-            {t("chat.notSent")} {sayError(one.error)}
+            {t("chat.notSent")} {sayRefusal(one.error)}
           </span>
           <Button kind="quiet" icon="pencil" onClick={edit}>
             {t("chat.edit")}

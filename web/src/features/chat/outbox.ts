@@ -15,8 +15,8 @@ export interface Draft {
 export interface Pending extends Draft {
   key: string;
   sessionId: string;
-  /** Null while it is being sent; afterwards the code of what refused it. */
-  error: string | null;
+  /** Null while it is being sent; afterwards what refused it. */
+  error: unknown;
 }
 
 /** Questions that the server has not accepted yet. */
@@ -42,7 +42,7 @@ export async function ask(sessionId: string, draft: Draft, key = newId()): Promi
     drop(key);
   } catch (error) {
     if (codeOf(error) === "session_busy") tellHere(sessionId);
-    pending.set(pending.get().map((one) => (one.key === key ? { ...one, error: codeOf(error) } : one)));
+    pending.set(pending.get().map((one) => (one.key === key ? { ...one, error } : one)));
   }
 }
 
