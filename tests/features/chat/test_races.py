@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select, text
 
 from madang.features.accounts.service import registration
-from madang.features.chat import service
 from madang.features.chat.contracts import Accepted, KeyReused, MessageNotFound, Question, SessionBusy, SessionNotFound
+from madang.features.chat.service import answers, asking, sessions
 from madang.features.chat.tables import ChatMessage
 from madang.features.runs.contracts import PERFORM, RunEnded, RunOrder
 from madang.features.runs.service import performance
@@ -40,17 +40,17 @@ async def ask(
     house: House, who: Principal, session_id: UUID | None, words: str = "Why?", *, key: str | None = None, **more: Any
 ) -> Accepted:
     async with house.db.transaction(who) as tx:
-        return await service.ask(house, tx, who, session_id, Question(words, **more), key)
+        return await asking.ask(house, tx, who, session_id, Question(words, **more), key)
 
 
 async def ask_again(house: House, who: Principal, asked: Accepted) -> Accepted:
     async with house.db.transaction(who) as tx:
-        return await service.ask_again(house, tx, who, asked.session_id, asked.message_id)
+        return await asking.ask_again(house, tx, who, asked.session_id, asked.message_id)
 
 
 async def begin(house: House, who: Principal) -> UUID:
     async with house.db.transaction(who) as tx:
-        return (await service.create_session(tx, who, None)).id
+        return (await sessions.create_session(tx, who, None)).id
 
 
 async def perform(house: House, run_id: UUID) -> None:
@@ -60,7 +60,7 @@ async def perform(house: House, run_id: UUID) -> None:
 
 async def told(house: House, asked: Accepted, who: Principal) -> None:
     async with house.db.transaction() as tx:
-        await service.take_answer(tx, RunEnded(asked.run_id, who.account_id, "finished", asked.labels))
+        await answers.take_answer(tx, RunEnded(asked.run_id, who.account_id, "finished", asked.labels))
 
 
 async def messages(house: House, session_id: UUID) -> list[ChatMessage]:
@@ -149,7 +149,7 @@ async def test_deleting_a_conversation_stops_the_questions_that_still_come(
     working = asyncio.get_running_loop().create_task(perform(house, first.run_id))
     performed = [working]
     late: list[Accepted] = []
-    real = service.cancel
+    real = sessions.cancel
 
     async def slow_cancel(*given: Any) -> object:
         stopped = await real(*given)
@@ -159,8 +159,8 @@ async def test_deleting_a_conversation_stops_the_questions_that_still_come(
         return stopped
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(service, "cancel", slow_cancel)
-        await asyncio.wait_for(service.delete_session(house, who, session_id), 30)
+        patched.setattr(sessions, "cancel", slow_cancel)
+        await asyncio.wait_for(sessions.delete_session(house, who, session_id), 30)
     await asyncio.wait_for(asyncio.gather(*performed), 10)
     assert await messages(house, session_id) == []
     async with house.db.transaction() as tx:
@@ -181,7 +181,7 @@ async def test_deleting_a_conversation_whose_answer_nobody_can_stop_now_does_not
         await tx.execute(
             text("UPDATE \"user\".runs SET status = 'running', attempt = 1 WHERE id = :id"), {"id": asked.run_id}
         )
-    await asyncio.wait_for(service.delete_session(house, who, asked.session_id), 20)
+    await asyncio.wait_for(sessions.delete_session(house, who, asked.session_id), 20)
     assert await messages(house, asked.session_id) == []
 
 
@@ -192,7 +192,7 @@ async def test_of_a_deleted_conversation_no_word_is_kept(house: House, who: Prin
     again = await ask_again(house, who, first)
     await perform(house, again.run_id)
     await told(house, first, who)
-    await service.delete_session(house, who, first.session_id)
+    await sessions.delete_session(house, who, first.session_id)
     await told(house, again, who)
     async with house.db.transaction() as tx:
         runs = (await tx.scalars(select(Run).where(Run.account_id == who.account_id))).all()

@@ -1,7 +1,8 @@
 """What chat does when others tell something."""
 
 from madang.features.accounts.public import AccountDeleted
-from madang.features.chat.service import forget_account, take_answer
+from madang.features.chat.service.answers import take_answer
+from madang.features.chat.service.sessions import forget_account
 from madang.features.runs.public import RunEnded
 from madang.kernel.db import Tx
 from madang.kernel.events import Reaction

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from madang.features.chat import service
 from madang.features.chat.access import own_session
 from madang.features.chat.contracts import LONGEST_TITLE, Accepted, MessageStatus, Question, Role
 from madang.features.chat.queries import list_messages, list_sessions
+from madang.features.chat.service import answers, asking, sessions
 from madang.features.chat.tables import ChatMessage, ChatSession
 from madang.features.runs.public import Totals, event_stream, price, results
 from madang.kernel.db import Tx
@@ -124,7 +124,7 @@ class AcceptedBody(BaseModel):
 @router.post("/sessions/", status_code=201, responses=problems(401, 403, 404))
 async def create_session(body: NewSession, tx: WriteTx, who: Who) -> SessionBody:
     """Begin a conversation."""
-    return _session(await service.create_session(tx, who, body.title, body.scope_id))
+    return _session(await sessions.create_session(tx, who, body.title, body.scope_id))
 
 
 @router.get("/sessions/", responses=problems(400, 401))
@@ -171,14 +171,14 @@ async def get_session(session_id: UUID, tx: ReadTx, who: Who) -> SessionBody:
 async def rename_session(session_id: UUID, body: SessionChange, tx: WriteTx, who: Who) -> SessionBody:
     """Rename a conversation."""
     session = await own_session(tx, who, session_id, lock=True)
-    session.title = service.clean_title(body.title)
+    session.title = sessions.clean_title(body.title)
     return _session(session)
 
 
 @router.delete("/sessions/{session_id:uuid}", status_code=204, responses=problems(401, 404))
 async def delete_session(session_id: UUID, house: HouseDep, who: Who) -> None:
     """Delete a conversation with all its messages; an answer that is being written is stopped."""
-    await service.delete_session(house, who, session_id)
+    await sessions.delete_session(house, who, session_id)
 
 
 @router.get("/sessions/{session_id:uuid}/messages", responses=problems(400, 401, 404))
@@ -204,7 +204,7 @@ async def post_message(
 ) -> AcceptedBody:
     """Ask a question. Its answer is written whether anybody reads along or not."""
     question = Question(body.text, tuple(body.document_ids), body.model, body.agent)
-    return _accepted(await service.ask(house, tx, who, session_id, question, key))
+    return _accepted(await asking.ask(house, tx, who, session_id, question, key))
 
 
 @router.post(
@@ -215,7 +215,7 @@ async def post_message(
 )
 async def retry_message(session_id: UUID, message_id: UUID, house: HouseDep, tx: WriteTx, who: Who) -> AcceptedBody:
     """Have a question answered again; the new answer replaces the old one."""
-    return _accepted(await service.ask_again(house, tx, who, session_id, message_id))
+    return _accepted(await asking.ask_again(house, tx, who, session_id, message_id))
 
 
 @router.post(
@@ -235,7 +235,7 @@ async def post_streaming(
 ) -> StreamingResponse:
     """Ask a question and read its answer in the same response; hanging up does not stop it."""
     question = Question(body.question, tuple(body.document_ids), body.model, body.agent, body.scope_id)
-    accepted = await service.ask(house, tx, who, body.session_id, question, key)
+    accepted = await asking.ask(house, tx, who, body.session_id, question, key)
     return StreamingResponse(
         event_stream(house, accepted.opening, 0),
         media_type="text/event-stream",
@@ -259,7 +259,7 @@ def _accepted(accepted: Accepted) -> AcceptedBody:
 async def _messages(tx: Tx, rows: list[ChatMessage]) -> list[MessageBody]:
     """Bodies of messages; an answer whose run ended a moment ago is taken from the run."""
     waiting = [row.run_id for row in rows if row.status == "streaming" and row.run_id is not None]
-    newer = {run_id: service.answer_of(result) for run_id, result in (await results(tx, waiting)).items()}
+    newer = {run_id: answers.answer_of(result) for run_id, result in (await results(tx, waiting)).items()}
     return [_message(row, newer.get(row.run_id, {}) if row.run_id else {}) for row in rows]
 
 

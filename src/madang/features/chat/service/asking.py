@@ -1,35 +1,29 @@
-"""Asking, asking again, and what follows from an answer."""
+"""Asking, and asking again."""
 
 import re
 import unicodedata
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from madang.features.agents.public import agent_of
 from madang.features.chat.access import own_question, own_session, payer_of
 from madang.features.chat.contracts import (
-    DERIVED_TITLE,
-    LONGEST_TITLE,
     Accepted,
     KeyReused,
-    MessageStatus,
     Question,
     SessionBusy,
 )
 from madang.features.chat.queries import history_of
+from madang.features.chat.service.answers import fill
+from madang.features.chat.service.sessions import UNTITLED, derived_title
 from madang.features.chat.settings import load
 from madang.features.chat.tables import MESSAGES, SESSIONS, ChatMessage, ChatSession
 from madang.features.knowledge.public import require_documents
 from madang.features.providers.public import Message, model_info, price_of
 from madang.features.runs.public import (
-    RunEnded,
     RunRequest,
-    RunResult,
-    Status,
-    cancel,
-    forget_words,
     is_active,
     results,
     start_run,
@@ -41,70 +35,9 @@ from madang.kernel.errors import Invalid
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
 
-UNTITLED = "…"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """What PostgreSQL's text cannot have: NUL, and half a character, which JSON may spell."""
 _INVISIBLE = {"Cc", "Cf"}
-_STATUS: dict[Status, MessageStatus] = {"finished": "complete", "cancelled": "stopped", "failed": "failed"}
-
-
-async def create_session(tx: Tx, who: Principal, title: str | None, scope_id: UUID | None = None) -> ChatSession:
-    """An empty session, charged to the scope; without a title it takes one from its first question.
-
-    Raises as `access.payer_of`.
-    """
-    await payer_of(tx, who, None, scope_id)
-    named = clean_title(title) if title else UNTITLED
-    session = ChatSession(account_id=who.account_id, title=named, scope_id=scope_id)
-    tx.add(session)
-    await tx.flush()
-    await tx.refresh(session)
-    return session
-
-
-async def delete_session(house: House, who: Principal, session_id: UUID) -> None:
-    """Delete the session with all that was said in it, after stopping its answer. Raises `SessionNotFound`."""
-    stopped: UUID | None = None
-    while True:
-        async with house.db.transaction(who) as tx:
-            session = await own_session(tx, who, session_id, lock=True)
-            run_id = session.active_run_id
-            if run_id is None or run_id == stopped or not await is_active(tx, run_id):
-                await _delete(tx, session_id)
-                return
-        await cancel(house, who, run_id)  # without the lock: another question may come meanwhile, and is stopped too
-        stopped = run_id
-
-
-async def _delete(tx: Tx, session_id: UUID) -> None:
-    said = select(ChatMessage.run_id).where(ChatMessage.session_id == session_id)
-    run_ids = [run_id for run_id in await tx.scalars(said) if run_id is not None]
-    await tx.execute(delete(ChatSession).where(ChatSession.id == session_id))
-    await forget_words(tx, run_ids)
-
-
-async def forget_account(tx: Tx, account_id: UUID) -> None:
-    """Delete all sessions of an account with their messages."""
-    await tx.execute(delete(ChatSession).where(ChatSession.account_id == account_id))
-
-
-def clean_title(title: str) -> str:
-    """A title on one line. Raises Invalid (`title_empty`)."""
-    text = " ".join(title.replace("\x00", "").split())[:LONGEST_TITLE]
-    if not text:
-        raise Invalid("title_empty", "Give the conversation a name.")
-    return text
-
-
-def derived_title(question: str) -> str:
-    """A title from a question: its first line, cut at a word."""
-    line = next((line for line in question.splitlines() if line.strip()), question)
-    text = " ".join(line.split())
-    if len(text) <= DERIVED_TITLE:
-        return text
-    head = text[:DERIVED_TITLE]
-    cut = head.rfind(" ")
-    return (head[:cut] if cut > DERIVED_TITLE // 2 else head) + "…"
 
 
 async def ask(
@@ -228,7 +161,7 @@ async def _free(tx: Tx, session: ChatSession | None) -> None:
         select(ChatMessage.id).where(ChatMessage.session_id == session.id, ChatMessage.run_id == run_id)
     )
     if result is not None and answer_id is not None:
-        await _fill(tx, answer_id, result)
+        await fill(tx, answer_id, result)
 
 
 async def _order(
@@ -307,43 +240,3 @@ async def _touch(tx: Tx, session_id: UUID, run_id: UUID, title: str | None) -> N
     if title is not None:
         changed["title"] = title
     await tx.execute(update(ChatSession).where(ChatSession.id == session_id).values(changed))
-
-
-_FREE = (
-    update(SESSIONS)
-    .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.active_run_id == bindparam("run"))
-    .values(active_run_id=None, updated_at=func.now())
-)
-_FILL = (
-    update(MESSAGES)
-    .where(MESSAGES.c.id == bindparam("answer"), MESSAGES.c.run_id == bindparam("run"))
-    .where(MESSAGES.c.status == "streaming")
-    .values(**{name: bindparam(f"new_{name}") for name in ("status", "text", "citations", "error", "usage")})
-)
-
-
-async def take_answer(tx: Tx, ended: RunEnded) -> None:
-    """Store what a run of ours said as its message, and free its session. Doing it twice changes nothing."""
-    answer_id, session_id = (ended.labels.get(name) for name in ("answer_id", "session_id"))
-    result = (await results(tx, [ended.run_id])).get(ended.run_id)
-    if answer_id is None or session_id is None or result is None:
-        return
-    # The session before its messages, as everywhere: a retry that comes just now would otherwise lock them crosswise.
-    await tx.execute(_FREE, {"session": UUID(session_id), "run": ended.run_id})
-    await _fill(tx, UUID(answer_id), result)
-
-
-async def _fill(tx: Tx, answer_id: UUID, result: RunResult) -> None:
-    filled = {f"new_{name}": value for name, value in answer_of(result).items()}
-    await tx.execute(_FILL, {"answer": answer_id, "run": result.run_id, **filled})
-
-
-def answer_of(result: RunResult) -> dict[str, object]:
-    """The columns of a message that a run's end fills."""
-    return {
-        "status": _STATUS[result.status],
-        "text": result.text,
-        "citations": msgspec.to_builtins(result.citations),
-        "error": result.error,
-        "usage": msgspec.to_builtins(result.usage) if result.usage else None,
-    }

@@ -1,0 +1,59 @@
+"""What follows from an answer's end."""
+
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import bindparam, func, update
+
+from madang.features.chat.contracts import (
+    MessageStatus,
+)
+from madang.features.chat.tables import MESSAGES, SESSIONS
+from madang.features.runs.public import (
+    RunEnded,
+    RunResult,
+    Status,
+    results,
+)
+from madang.kernel.db import Tx
+
+_STATUS: dict[Status, MessageStatus] = {"finished": "complete", "cancelled": "stopped", "failed": "failed"}
+_FREE = (
+    update(SESSIONS)
+    .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.active_run_id == bindparam("run"))
+    .values(active_run_id=None, updated_at=func.now())
+)
+_FILL = (
+    update(MESSAGES)
+    .where(MESSAGES.c.id == bindparam("answer"), MESSAGES.c.run_id == bindparam("run"))
+    .where(MESSAGES.c.status == "streaming")
+    .values(**{name: bindparam(f"new_{name}") for name in ("status", "text", "citations", "error", "usage")})
+)
+
+
+async def take_answer(tx: Tx, ended: RunEnded) -> None:
+    """Store what a run of ours said as its message, and free its session. Doing it twice changes nothing."""
+    answer_id, session_id = (ended.labels.get(name) for name in ("answer_id", "session_id"))
+    result = (await results(tx, [ended.run_id])).get(ended.run_id)
+    if answer_id is None or session_id is None or result is None:
+        return
+    # The session before its messages, as everywhere: a retry that comes just now would otherwise lock them crosswise.
+    await tx.execute(_FREE, {"session": UUID(session_id), "run": ended.run_id})
+    await fill(tx, UUID(answer_id), result)
+
+
+async def fill(tx: Tx, answer_id: UUID, result: RunResult) -> None:
+    """Store how its run ended as the message; once it is there, nothing changes it."""
+    filled = {f"new_{name}": value for name, value in answer_of(result).items()}
+    await tx.execute(_FILL, {"answer": answer_id, "run": result.run_id, **filled})
+
+
+def answer_of(result: RunResult) -> dict[str, object]:
+    """The columns of a message that a run's end fills."""
+    return {
+        "status": _STATUS[result.status],
+        "text": result.text,
+        "citations": msgspec.to_builtins(result.citations),
+        "error": result.error,
+        "usage": msgspec.to_builtins(result.usage) if result.usage else None,
+    }
