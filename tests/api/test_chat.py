@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from tests.api.conftest import Live
 
@@ -61,6 +63,18 @@ def test_an_answer_is_streamed_stored_and_read_again_from_any_place(person: http
         assert person.get(address, headers={"Last-Event-ID": wrong}).status_code == 422
     for after in range(len(seen) + 1):
         assert events_of(person, accepted["run_id"], after) == seen[after:]
+
+
+def test_one_id_follows_a_question_through_every_log_to_the_end_of_its_answer(person: httpx.Client) -> None:
+    session, trace = begin(person), f"trace-{uuid.uuid4()}"
+    with capture_logs(processors=[merge_contextvars]) as logged:
+        answer = ask(person, session, headers={"X-Request-ID": trace})
+        events_of(person, answer.json()["run_id"])
+    assert answer.headers["X-Request-ID"] == trace
+    assert float(answer.headers["X-Process-Time"]) > 0
+    ours = {entry["event"]: entry for entry in logged if entry.get("request_id") == trace}
+    assert ours["request"]["status"] == 202
+    assert (ours["run_ended"]["status"], ours["run_ended"]["run_id"]) == ("finished", answer.json()["run_id"])
 
 
 def test_a_question_sent_twice_with_one_key_is_asked_once(person: httpx.Client) -> None:

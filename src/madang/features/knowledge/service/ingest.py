@@ -30,11 +30,14 @@ from madang.features.knowledge.tables import Document, DocumentChunk, DocumentPa
 from madang.features.organisations.public import chain_of
 from madang.features.providers.public import embed
 from madang.features.usage.public import BudgetExhausted, ModelUnpriced, Spender
+from madang.kernel import log
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.errors import NotFound
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
+
+logger = log.get_logger(__name__)
 
 READ, CHUNKED, EMBEDDED = 0.1, 0.15, 0.95
 """Progress at the end of each stage."""
@@ -227,3 +230,5 @@ async def publish(work: Work) -> None:
             document.grams += postings.totals[GRAM]
         document.status, document.stage, document.progress = "ready", None, 1.0
         document.error_code = document.error_message = None
+        found_in = {"pages": document.pages, "chunks": document.chunks}
+    logger.info("document_ready", document_id=str(work.document_id), **found_in)

@@ -223,6 +223,7 @@ async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending, tal
         else:
             recorder.log.append(last.type, last.data)
             count_ended(ending.status, totals)
+            logger.info("run_ended", status=ending.status)
             return
 
 
