@@ -193,31 +193,45 @@ async def _insert(
 ) -> Account | None:
     """The new account, or None when the address is taken, in whichever spelling.
 
-    `operator` says that it is not the person's own deed, but that of whoever runs the server.
+    A taken address costs the same work, which is undone, so that the time tells nobody who has an account. `operator`
+    says that it is not the person's own deed, but that of whoever runs the server.
     """
-    if await tx.scalar(owner_of(email)) is not None:
+    is_taken = await tx.scalar(owner_of(email)) is not None
+    values = {
+        "id": new_id(),
+        "email": f"{new_id()}@taken.invalid" if is_taken else email,
+        "name": name,
+        "password_hash": password_hash,
+        "is_supervisor": is_supervisor,
+        "email_verified_at": now() if is_supervisor else None,
+        "preferences": preferences or {},
+    }
+    posted = len(tx.deliveries)
+    async with tx.begin_nested() as part:
+        made = await _write(tx, values, operator=operator)
+        if is_taken:
+            await part.rollback()
+    if is_taken:
+        del tx.deliveries[posted:]
         return None
+    return made
+
+
+async def _write(tx: Tx, values: dict[str, object], *, operator: bool) -> Account | None:
+    """Add the account with these values and tell of it; None when somebody took the address this moment."""
     statement = (
         insert(AccountRow)
-        .values(
-            id=new_id(),
-            email=email,
-            name=name,
-            password_hash=password_hash,
-            is_supervisor=is_supervisor,
-            email_verified_at=now() if is_supervisor else None,
-            preferences=preferences or {},
-        )
+        .values(values)
         .on_conflict_do_nothing(index_elements=[AccountRow.email])
         .returning(AccountRow)
     )
     row = await tx.scalar(statement)
     if row is None:
         return None
-    who = None if operator else Principal(row.id, is_supervisor)
+    who = None if operator else Principal(row.id, row.is_supervisor)
     told = {"by": "operator"} if operator else {}
     target = audit.Target("account", row.id)
-    await audit.record(tx, who, "accounts.registered", target, is_supervisor=is_supervisor, **told)
+    await audit.record(tx, who, "accounts.registered", target, is_supervisor=row.is_supervisor, **told)
     await tx.announce(AccountRegistered(row.id))
     return people.account(row)
 
