@@ -197,7 +197,7 @@ async def _insert(
     says that it is not the person's own deed, but that of whoever runs the server.
     """
     is_taken = await tx.scalar(owner_of(email)) is not None
-    values = {
+    values: dict[str, object] = {
         "id": new_id(),
         "email": f"{new_id()}@taken.invalid" if is_taken else email,
         "name": name,
