@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import Request, Response
-from pydantic import BaseModel, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints
 
 from madang.features.accounts.contracts import Account, Device, SignIn
 from madang.features.accounts.service import addresses, browsers
@@ -25,7 +25,19 @@ type Line = Annotated[
 ]
 """One line: no control characters, separators of lines, or marks that turn the direction of what follows."""
 type Email = Annotated[str, Field(max_length=320, json_schema_extra={"pattern": addresses.EMAIL_PATTERN})]
-type Password = Annotated[SecretStr, Field(max_length=1024)]
+
+
+def _of_characters(password: SecretStr) -> SecretStr:
+    """Refuse half a character, which JSON can spell and nothing can hash; other strings refuse it by themselves."""
+    try:
+        password.get_secret_value().encode()
+    except UnicodeEncodeError:
+        msg = "Input should be a valid string"
+        raise ValueError(msg) from None
+    return password
+
+
+type Password = Annotated[SecretStr, Field(max_length=1024), AfterValidator(_of_characters)]
 type Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
