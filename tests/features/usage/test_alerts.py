@@ -129,7 +129,17 @@ def test_a_refusal_says_whose_budget_it_is():
     assert "of your partner or class is" in BudgetExhausted(part).detail
 
 
-async def test_those_who_can_change_the_budget_get_a_letter(house: House, ledger: Ledger, spender: Spender):
+@pytest.mark.parametrize(
+    ("percent", "spent", "said", "not_said"),
+    [
+        (80, 2_000_000_000, "80%", "too little"),
+        (100, 2_600_000_000, "100%", "too little"),
+        (100, 1_100_000_000, "what is left is too little for an answer", "100%"),
+    ],
+)
+async def test_those_who_can_change_the_budget_get_a_letter(
+    percent: int, spent: int, said: str, not_said: str, house: House, ledger: Ledger, spender: Spender
+):
     assert spender.account_id is not None
     settings = house.settings.model_copy(update={"smtp_url": SecretStr("smtp://localhost")})
     event = BudgetReached(
@@ -140,10 +150,10 @@ async def test_those_who_can_change_the_budget_get_a_letter(house: House, ledger
         unit="money",
         period="month",
         amount=2_500_000_000,
-        spent=2_000_000_000,
+        spent=spent,
         starts_at=now(),
         ends_at=None,
-        percent=80,
+        percent=percent,
     )
     async with house.db.transaction() as tx:
         await tx.execute(
@@ -162,4 +172,5 @@ async def test_those_who_can_change_the_budget_get_a_letter(house: House, ledger
         letters = (await tx.scalars(statement, {"id": spender.account_id})).all()
     assert len(letters) == 1, "none where mail is not set up"
     assert "2.50 USD" in letters[0]
-    assert "80%" in letters[0]
+    assert said in letters[0]
+    assert not_said not in letters[0]

@@ -11,11 +11,19 @@ from madang.kernel.db import Tx
 from madang.kernel.house import House
 
 BILLION = 1_000_000_000
+ALL = 100
 SUBJECT = "예산 {percent}% 사용 · {percent}% of a budget is used"
 TEXT = (
     "안녕하세요.\n\n{korean} 예산 {amount} 가운데 {spent}, 곧 {percent}%가 쓰였습니다. {renewal_korean}"
     "\n\nHello,\n\nof the budget of {english}, {amount}, {spent} or {percent}% are used. {renewal_english}\n\n{link}"
 )
+SHORT_SUBJECT = "예산이 모자랍니다 · A budget has too little left"
+SHORT_TEXT = (
+    "안녕하세요.\n\n{korean} 예산 {amount} 가운데 {spent}를 써서, 남은 예산으로는 답변을 받을 수 없습니다."
+    " {renewal_korean}\n\nHello,\n\nof the budget of {english}, {amount}, {spent} are used, and what is left is too"
+    " little for an answer. {renewal_english}\n\n{link}"
+)
+"""Where a question was refused before all was spent: the sums would contradict a hundred percent."""
 
 
 async def write(house: House, tx: Tx, event: BudgetReached) -> None:
@@ -24,7 +32,8 @@ async def write(house: House, tx: Tx, event: BudgetReached) -> None:
         return
     korean, english = await _names(tx, event)
     ends = f"{event.ends_at:%Y-%m-%d %H:%M} UTC" if event.ends_at else None
-    text = TEXT.format(
+    is_short = event.percent == ALL and event.spent < event.amount
+    text = (SHORT_TEXT if is_short else TEXT).format(
         korean=korean,
         english=english,
         amount=_amount(event, event.amount),
@@ -34,8 +43,9 @@ async def write(house: House, tx: Tx, event: BudgetReached) -> None:
         renewal_english=f"It begins anew at {ends}." if ends else "It does not begin anew.",
         link=house.settings.base_url,
     )
+    subject = SHORT_SUBJECT if is_short else SUBJECT.format(percent=event.percent)
     for address in await addresses_of(tx, await _concerned(tx, event)):
-        await mail.post(tx, letter(address, SUBJECT.format(percent=event.percent), text))
+        await mail.post(tx, letter(address, subject, text))
 
 
 async def _names(tx: Tx, event: BudgetReached) -> tuple[str, str]:
