@@ -26,12 +26,9 @@ class Accounts(Module):
     name: ClassVar[str] = "accounts"
 
     def routes(self) -> "Sequence[APIRouter]":
-        """`/auth` and `/users`; a setting that is malformed ends the start, not the first sign-in."""
-        from madang.features.accounts import settings
+        """`/auth` and `/users`."""
         from madang.features.accounts.routes import ROUTERS
 
-        settings.load()
-        settings.load_oidc()
         return ROUTERS
 
     def jobs(self) -> "Sequence[Job]":

@@ -23,11 +23,9 @@ class Operations(Module):
     name: ClassVar[str] = "operations"
 
     def routes(self) -> "Sequence[APIRouter]":
-        """`/audit`; a malformed setting ends the start."""
-        from madang.features.operations import settings
+        """`/audit`."""
         from madang.features.operations.routes.audit import router
 
-        settings.load()
         return (router,)
 
     def roots(self) -> "Sequence[APIRouter]":

@@ -27,11 +27,9 @@ class Organisations(Module):
     name: ClassVar[str] = "organisations"
 
     def routes(self) -> "Sequence[APIRouter]":
-        """`/organisations`, `/scopes`, `/invites` and `/users/me/memberships`; a malformed setting ends it."""
-        from madang.features.organisations import settings
+        """`/organisations`, `/scopes`, `/invites` and `/users/me/memberships`."""
         from madang.features.organisations.routes import ROUTERS
 
-        settings.load()
         return ROUTERS
 
     def reactions(self) -> "Sequence[Reaction]":

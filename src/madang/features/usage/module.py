@@ -26,11 +26,9 @@ class Usage(Module):
     name: ClassVar[str] = "usage"
 
     def routes(self) -> "Sequence[APIRouter]":
-        """`/usage`, `/budgets` and one's own under `/users/me`; a malformed setting ends the start."""
-        from madang.features.usage import settings
+        """`/usage`, `/budgets` and one's own under `/users/me`."""
         from madang.features.usage.routes import ROUTERS
 
-        settings.load()
         return ROUTERS
 
     def reactions(self) -> "Sequence[Reaction]":
