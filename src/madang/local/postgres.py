@@ -142,7 +142,7 @@ class PostgresServer:
     def _set_up_roles(self, cluster: Path, *more: str) -> None:
         owner, app = (secret(self.data_dir, f"postgres-{role}") for role in (OWNER, APP))
         statements = (
-            "set scram_iterations = 1",  # 4,096 guard guessable passwords; these have 256 bits, and are hashed each time
+            "set scram_iterations = 1",  # 4,096 guard guessable passwords; these have 256 bits, and each costs time
             f"alter role {OWNER} password '{owner}'",
             f"do $$ begin create role {APP} login; exception when duplicate_object then null; end $$",
             f"alter role {APP} nosuperuser nobypassrls nocreatedb nocreaterole password '{app}'",
