@@ -304,6 +304,7 @@ def test_a_letter_invites_who_has_an_account_while_somebody_else_is_signed_in(vi
     expect(page.get_by_role("alert")).to_contain_text("This invite is for another e-mail address")
     accessible(page)
     page.get_by_role("button", name="Use another account").click()
+    page.get_by_role("button", name="I have an account").click()
     come_in(page, email)
     expect(page.get_by_text("You have joined “Blue School”.")).to_be_visible()
 

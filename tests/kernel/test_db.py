@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 from uuid import UUID
 
 import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.pool import QueuePool
 
 from madang.kernel.auth import Principal
 from madang.kernel.db import APP_ROLE, Tx, owner_policy
-from madang.kernel.house import House
+from madang.kernel.house import House, open_house
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
 from madang.kernel.settings import Settings
@@ -188,3 +189,18 @@ async def test_a_connection_that_the_database_cut_is_replaced(shop: Workshop, ho
     with pytest.raises(DBAPIError):
         await in_a_transaction(shop, cut)
     assert (shop.delivered, await shop.outbox()) == ([], [])
+
+
+async def test_closing_waits_for_what_is_in_use(house_settings: Settings):
+    async with open_house(house_settings, [], "test", lambda _: None) as house:
+        pool, begun = cast("QueuePool", house.db.engine.pool), asyncio.Event()
+
+        async def work() -> None:
+            async with house.db.transaction() as tx:
+                begun.set()
+                await tx.execute(text("SELECT pg_sleep(0.1)"))
+
+        working = spawn(work(), "work")
+        await begun.wait()
+    await working
+    assert (pool.checkedout(), pool.checkedin()) == (0, 0), "what was given back later would stay open"

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
 from uuid import UUID
 
 import msgspec
@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import QueuePool
 
 from madang.kernel.auth import Principal
 from madang.kernel.ids import new_id
@@ -46,6 +47,9 @@ APP_ROLE = "madang_app"
 
 RESEND_AFTER_SECONDS = 5
 """A delivery that nobody has taken on by then is sent again."""
+
+GIVE_BACK_SECONDS, GIVE_BACK_LOOKS = 2.0, 100
+"""How long closing waits for connections in use, and how often it looks."""
 
 HOUSE = "house"
 """The scope of the house itself, which sees every row."""
@@ -249,6 +253,16 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
         json_serializer=_json,
         json_deserializer=msgspec.json.decode,
     )
+
+
+async def close_engine(engine: AsyncEngine) -> None:
+    """Close every connection. Those in use are waited for, but not long: given back later, nobody would close them."""
+    pool = cast("QueuePool", engine.pool)
+    for _ in range(GIVE_BACK_LOOKS):
+        if not pool.checkedout():
+            break
+        await asyncio.sleep(GIVE_BACK_SECONDS / GIVE_BACK_LOOKS)
+    await engine.dispose()
 
 
 def owner_policy(table: str, column: str = "account_id") -> Iterable[str]:

@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as ValkeyTimeoutError
 
 from madang.kernel.cache import Cache
 from madang.kernel.carrier import Carrier
-from madang.kernel.db import Database, Delivery, open_engine
+from madang.kernel.db import Database, Delivery, close_engine, open_engine
 from madang.kernel.jobs import spawn
 from madang.kernel.lock import Locks
 from madang.kernel.module import Module, Offers
@@ -74,7 +74,7 @@ async def open_house(
             stack.callback(carrier.close)
             deliver = carrier.carry
         engine = open_engine(settings, process)
-        stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(close_engine, engine)
         valkey = open_valkey(settings)
         stack.push_async_callback(valkey.aclose)
         writing = open_valkey(settings, patience=None)

@@ -49,10 +49,13 @@ async def asked(house: House, verb: str, path: str, token: str | None = None, **
 
 
 @pytest.fixture(autouse=True)
-async def nothing_sealed(house: House) -> None:
-    """No app of another test is left, whose secret is sealed with a key of that test."""
+async def nothing_old(house: House) -> None:
+    """Nothing of another test is left that needs a former secret: no app, and no sign-in or invite of days ago."""
+    today = now() - timedelta(hours=1)
     async with house.db.transaction() as tx:
         await tx.execute(text('DELETE FROM "user".authenticators'))
+        await tx.execute(update(LoginRow).where(LoginRow.rotated_at < today).values(rotated_at=today))
+        await tx.execute(update(InviteRow).where(InviteRow.created_at < today).values(revoked_at=today))
 
 
 @pytest.fixture
