@@ -1,6 +1,7 @@
 """How often: quotas that hold at once, refill evenly, and never stand in the way when Valkey is away."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -23,6 +24,10 @@ from madang.kernel.settings import Settings
 
 type Limit = Callable[..., None]
 
+SAID = re.compile(r'"([a-z-]+)";r=(\d+);t=(\d+)')
+STALL_SECONDS = 15
+"""How long the machine may stand still between two requests of a test."""
+
 
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> Limit:
@@ -39,26 +44,27 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Limit:
 
 async def test_of_many_requests_at_once_exactly_the_quota_passes(house: House, limit: Limit):
     limit(requests_per_minute=40)
-    who = Principal(new_id())
+    who, began = Principal(new_id()), time.monotonic()
     done = await asyncio.gather(
         *(rates.limit_request(house, who, "requests") for _ in range(100)), return_exceptions=True
     )
     refused = [one for one in done if isinstance(one, TooMany)]
-    assert len(done) - len(refused) == 40
+    came_back = (time.monotonic() - began) / 1.5
+    assert 40 <= len(done) - len(refused) <= 40 + came_back
     assert {one.code for one in refused} == {"rate_limited"}
     assert all(1 <= int(one.headers["Retry-After"]) <= 2 for one in refused)
     await rates.limit_request(house, Principal(new_id()), "requests")
 
 
 async def test_a_refused_request_is_charged_to_nothing(house: House, limit: Limit):
-    limit(requests_per_minute=100, questions_per_minute=1)
+    limit(requests_per_minute=3, questions_per_minute=1)
     who = Principal(new_id())
     await rates.limit_request(house, who, "questions")
     for _ in range(5):
         with pytest.raises(TooMany):
             await rates.limit_request(house, who, "questions")
-    (_, left) = await rates.limit_request(house, who, "requests")
-    assert left == (b"ratelimit", b'"requests";r=98;t=2')
+    (_, (name, left)) = await rates.limit_request(house, who, "requests")
+    assert (name, left.split(b";t=")[0]) == (b"ratelimit", b'"requests";r=1'), "of three, of which two were made"
 
 
 async def test_the_quota_comes_back_evenly(house: House, limit: Limit):
@@ -148,19 +154,26 @@ async def api(house_settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
+def says(answer: httpx.Response, **expected: tuple[int, int]) -> bool:
+    """Whether the answer says of each rule how many are left and in how many seconds all are back, or what is left."""
+    found = {name: (int(left), int(back)) for name, left, back in SAID.findall(answer.headers["RateLimit"])}
+    assert {name: left for name, (left, _) in found.items()} == {name: left for name, (left, _) in expected.items()}
+    return all(back - STALL_SECONDS <= found[name][1] <= back for name, (_, back) in expected.items())
+
+
 async def test_every_answer_says_what_is_left_and_a_refusal_when_to_come_back(api: httpx.AsyncClient, limit: Limit):
     limit(requests_per_minute=3, questions_per_minute=1)
-    a = {"Authorization": "Bearer a"}
+    a, b = ({"Authorization": f"Bearer {name}"} for name in "ab")
     answer = await api.post("/ask", headers=a)
     assert answer.headers["RateLimit-Policy"] == '"requests";q=3;w=60, "questions";q=1;w=60'
-    assert answer.headers["RateLimit"] == '"requests";r=2;t=20, "questions";r=0;t=60'
+    assert says(answer, requests=(2, 20), questions=(0, 60))
     refused = await api.post("/ask", headers=a)
     assert refused.status_code == 429
     assert refused.json()["code"] == "rate_limited"
-    assert 59 <= int(refused.headers["Retry-After"]) <= 60
-    assert refused.headers["RateLimit"] == '"requests";r=1;t=40, "questions";r=0;t=60'
-    assert (await api.get("/ping", headers=a)).headers["RateLimit"] == '"requests";r=1;t=40'
-    assert (await api.get("/ping", headers={"Authorization": "Bearer b"})).headers["RateLimit"] == '"requests";r=2;t=20'
+    assert 60 - STALL_SECONDS <= int(refused.headers["Retry-After"]) <= 60
+    assert says(refused, requests=(1, 40), questions=(0, 60))
+    assert says(await api.get("/ping", headers=a), requests=(1, 40))
+    assert says(await api.get("/ping", headers=b), requests=(2, 20))
 
 
 async def test_visitors_are_not_counted(api: httpx.AsyncClient, limit: Limit):
