@@ -21,6 +21,11 @@ LIBRARY = (
     "늦으면 하루에 100원을 냅니다.\n\n"
     "- 열람실은 아침 8시에 엽니다.\n- 관장은 최은하입니다."
 )
+DUES = (
+    "대출 기간은 14일입니다. 연체하면 하루에 100원의 연체료가 있습니다.\n\n"
+    "한 사람이 동시에 빌릴 수 있는 책은 다섯 권입니다."
+)
+"""Where the answer shares no word with the question, and another sentence nearly all."""
 HARBOUR = (
     "The ferry to Skarv carries ninety cars. The ferry leaves at half past six and the crossing takes two hours. "
     "A ticket for the ferry is 24 euros, and children travel free. The captain of the ferry is Nora Vik. "
@@ -32,6 +37,7 @@ HARBOUR = (
     ("passage", "question", "part"),
     [
         (LIBRARY, "책은 며칠 동안 빌릴 수 있나요?", "14일"),
+        (DUES, "책은 며칠 동안 빌릴 수 있나요?", "14일"),
         (LIBRARY, "책은 몇 권까지 빌릴 수 있나요?", "다섯 권"),
         (LIBRARY, "책을 늦게 돌려주면 얼마를 내나요?", "100원"),
         (LIBRARY, "빌린 책은 언제까지 돌려주나요?", "14일"),
@@ -53,6 +59,7 @@ def test_the_sentence_with_the_kind_of_answer_that_is_asked_for(passage, questio
     ("question", "has", "has_not"),
     [
         ("며칠 걸리나요?", "열흘 걸립니다.", "다섯 권입니다."),
+        ("며칠 걸리나요?", "하루 걸립니다.", "하루에 100원입니다."),
         ("얼마 동안 쉬나요?", "석 달 동안 쉽니다.", "세 명이 쉽니다."),
         ("학생은 몇 명인가요?", "열네 명입니다.", "50분입니다."),
         ("나이는 몇 살인가요?", "만 19세입니다.", "19번입니다."),

@@ -13,7 +13,7 @@ from madang.features.knowledge.public import people
 
 type _Kind = tuple[re.Pattern[str], float, Callable[[str], set[str]]]
 
-TELLING: Final = 0.7
+TELLING: Final = 1.0
 """What a sentence gains by an answer of the expected kind, in shares of what the question weighs."""
 
 WEAK: Final = 0.4

@@ -20,8 +20,8 @@ MONTH: Final = "(?:january|february|march|april|may|june|july|august|september|o
 WEEKDAY: Final = "(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
 
 DURATION: Final = (
-    rf"{KOREAN}(?:초|분|시간|일|주일|주|달|개월|년|해|박|학기|세기)|하루|이틀|사흘|나흘|닷새|엿새|이레|여드레|아흐레|열흘|보름"
-    rf"|일주일|반나절|평생|{ENGLISH}[\s-](?:(?:more|working|business|calendar|full) )?"
+    rf"{KOREAN}(?:초|분|시간|일|주일|주|달|개월|년|해|박|학기|세기)|하루(?!에)|이틀|사흘|나흘|닷새|엿새|이레|여드레|아흐레|열흘|보름"
+    rf"|일주일(?!에)|반나절|평생|{ENGLISH}[\s-](?:(?:more|working|business|calendar|full) )?"
     r"(?:second|minute|hour|day|night|week|fortnight|month|year|decade)s?"
     r"|\b(?:an?|whole|per) (?:second|minute|hour|day|night|week|fortnight|month|year)\b|overnight|all day|forever"
 )
