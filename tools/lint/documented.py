@@ -23,7 +23,7 @@ def check(root: Path) -> Iterator[Finding]:
 
 def is_settings(node: ast.ClassDef) -> bool:
     """Whether the class is read from the environment."""
-    return any(ast.unparse(base).split(".")[-1] == "BaseSettings" for base in node.bases)
+    return any(ast.unparse(base).split(".")[-1] in {"BaseSettings", "EnvSettings"} for base in node.bases)
 
 
 def settings(source: Source, node: ast.ClassDef) -> Iterator[Finding]:

@@ -5,15 +5,15 @@ before the response is sent (function scope), so an answer never promises what i
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from logging import DEBUG, INFO
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID, uuid4
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from madang import __version__
@@ -30,11 +30,25 @@ from madang.kernel.telemetry import count_request
 logger = log.get_logger(__name__)
 
 LONGEST_REQUEST_ID = 128
+MEMBERS_AT_MOST = 64
+"""Of an object in a request's body."""
 READING = frozenset({"GET", "HEAD"})
 ADDED = "madang.headers"
 """Where a request's scope keeps headers that its response will have."""
-WATCHERS = ("/health", "/metrics")
-"""Asked again and again by machines; their requests are logged only in detail."""
+PROBES = ("/health", "/metrics")
+"""Asked again and again by machines; their requests are logged only in detail, and come by any name."""
+SHARED_CLIENT = "madang.shared_client"
+"""Where a request's scope says that its client's address is that of many, a proxy that is not trusted."""
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+"""Of every response that does not say otherwise itself."""
+HSTS = (b"strict-transport-security", b"max-age=31536000")
+"""Of every response over TLS: this name is asked by TLS alone for a year."""
 
 
 class Page[T](BaseModel):
@@ -48,6 +62,15 @@ class Strict(BaseModel):
     """Base of request bodies: unknown members are refused rather than dropped in silence."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, given: object) -> object:
+        """Refuse at once what has more members than any body here: an error for each would cost more than the rest."""
+        if isinstance(given, dict) and len(cast("dict[str, object]", given)) > MEMBERS_AT_MOST:
+            msg = f"Input should have at most {MEMBERS_AT_MOST} members"
+            raise ValueError(msg)
+        return given  # pyright: ignore[reportUnknownVariableType]  # whatever it was
 
 
 def _number(value: object) -> object:
@@ -168,9 +191,10 @@ class Tracking:
                     (b"x-request-id", request_id.encode()),
                     (b"x-process-time", f"{took:.4f}".encode()),
                     *scope.get(ADDED, ()),
+                    *_security_headers(scope, message["headers"]),
                 ]
                 logger.log(
-                    DEBUG if scope["path"].startswith(WATCHERS) else INFO,
+                    DEBUG if scope["path"].startswith(PROBES) else INFO,
                     "request",
                     method=scope["method"],
                     path=scope["path"],
@@ -186,6 +210,12 @@ class Tracking:
                 if started:
                     raise
                 await problem_response(unexpected(error))(scope, receive, tracked)
+
+
+def _security_headers(scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    said = {name.lower() for name, _ in given}
+    added = [header for header in SECURITY_HEADERS if header[0] not in said]
+    return [*added, HSTS] if scope["scheme"] == "https" else added
 
 
 def _origin(scope: Scope) -> Origin:

@@ -1,5 +1,6 @@
 """From errors to responses: every failure leaves as a problem document (RFC 9457), and the OpenAPI says so."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
@@ -20,6 +21,10 @@ from madang.kernel.errors import Problem, Unavailable
 logger = log.get_logger(__name__)
 
 PROBLEM = "application/problem+json"
+ERRORS_AT_MOST, LONGEST_MESSAGE = 20, 300
+"""Of the values that are not acceptable, so many are told of; whoever sends a thousand wrong ones learns no more."""
+LONGEST_PLACE, DEEPEST_PLACE = 100, 16
+"""Characters of a member's name, which the client chose, and the members that a path to a value names."""
 
 
 class FieldError(BaseModel):
@@ -99,13 +104,15 @@ def handle_errors(app: FastAPI) -> None:
         return problem_response(error if isinstance(error, Problem) else unexpected(error))
 
     async def on_invalid(_request: Request, error: Exception) -> JSONResponse:
-        found = cast("list[dict[str, Any]]", error.errors() if isinstance(error, RequestValidationError) else [])
-        errors: list[dict[str, object]] = [{"at": list(one["loc"]), "message": one["msg"]} for one in found]
+        found = cast("Sequence[dict[str, Any]]", error.errors() if isinstance(error, RequestValidationError) else [])
+        errors = [_field_error(one) for one in found[:ERRORS_AT_MOST]]
         problem = Problem("request_invalid", "Some values are not acceptable; `errors` says which and why.")
         problem.status = 422  # type: ignore[misc]  # the one place where the kind is known only now
         return problem_response(problem, errors=errors)
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error.__cause__, Problem):  # raised where FastAPI lets nothing else through
+            return problem_response(error.__cause__)
         status = error.status_code if isinstance(error, StarletteHTTPException) else 500
         headers = dict(error.headers or {}) if isinstance(error, StarletteHTTPException) else {}
         if status == 405:
@@ -123,6 +130,11 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(StarletteHTTPException, on_http)
     for away in (OperationalError, InterfaceError, PoolTimeoutError, ValkeyConnectionError, ValkeyTimeoutError):
         app.add_exception_handler(away, on_away)
+
+
+def _field_error(found: dict[str, Any]) -> dict[str, object]:
+    at = [part if isinstance(part, int) else str(part)[:LONGEST_PLACE] for part in found["loc"][:DEEPEST_PLACE]]
+    return {"at": at, "message": str(found["msg"])[:LONGEST_MESSAGE]}
 
 
 def _methods(request: Request) -> set[str]:

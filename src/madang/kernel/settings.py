@@ -1,18 +1,23 @@
 """Settings of the house itself; every feature has its own file with its own prefix."""
 
+import json
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET = 32
 """Characters; whoever knows a secret, even a former one, can sign in as anybody."""
 
 
-class Settings(BaseSettings):
-    """Read from the environment (`MADANG_` before the name unless another name is given)."""
+class EnvSettings(BaseSettings):
+    """Base of everybody's settings: read from the environment, `MADANG_` before the name unless the class says another.
+
+    An empty variable is an unset one, and no error shows a value, which may be a secret.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="MADANG_",
@@ -22,6 +27,29 @@ class Settings(BaseSettings):
         populate_by_name=True,
         hide_input_in_errors=True,
     )
+
+
+def _networks(given: object) -> object:
+    """Addresses and networks as people write them: with commas or spaces between, or as a JSON list."""
+    if isinstance(given, str):
+        given = [] if given.strip() == "none" else _words(given)
+    if isinstance(given, list | tuple):
+        return tuple(ip_network(str(one), strict=False) for one in cast("list[object]", given))
+    return given
+
+
+def _words(given: object) -> object:
+    """Names with commas or spaces between, or as a JSON list."""
+    if isinstance(given, str):
+        return json.loads(given) if given.lstrip().startswith("[") else given.replace(",", " ").split()
+    return given
+
+
+type Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+class Settings(EnvSettings):
+    """Read from the environment (`MADANG_` before the name unless another name is given)."""
 
     database_url: Annotated[
         SecretStr,
@@ -78,6 +106,47 @@ class Settings(BaseSettings):
             "Where people reach this server, such as `https://madang.example.org`, for links and for sign-in"
             " providers; what each request was sent to, if unset."
         ),
+    )
+    trusted_proxies: Annotated[Networks, NoDecode, BeforeValidator(_networks)] = Field(
+        default=(ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        description=(
+            "Addresses and networks of the proxies in front of this server, with commas between: what they say of where"
+            " a request comes from (`X-Forwarded-For`, `X-Forwarded-Proto`) is believed, and of nobody else."
+            " See [Behind a proxy](../guides/behind-a-proxy.md)."
+        ),
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        default=(),
+        description=(
+            "Further names by which people reach this server, with commas between; `*.example.org` stands for all"
+            " below, `*` for any. The name of `MADANG_PUBLIC_URL`, that of this machine, localhost and IP addresses are"
+            " always good."
+        ),
+    )
+    setup_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description=(
+            "What the first person to register must know, who becomes the supervisor; made from `MADANG_SECRET_KEY` if"
+            " unset. `madang up` and `madang admin setup-url` print the address with it."
+        ),
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description=(
+            "The bearer token with which `/metrics` and the details of `/health` are read; from this machine alone if"
+            " unset."
+        ),
+    )
+    max_connections: int = Field(
+        default=2_000, ge=10, le=100_000, description="Connections that one api process has open at most."
+    )
+    max_client_connections: int = Field(
+        default=500,
+        ge=1,
+        le=100_000,
+        description="Of them, those from one address that is no trusted proxy; a school may be one.",
     )
     smtp_url: SecretStr | None = Field(
         default=None,

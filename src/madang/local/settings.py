@@ -4,20 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from madang.kernel.settings import EnvSettings
 
 
-class LocalSettings(BaseSettings):
+class LocalSettings(EnvSettings):
     """Read from the environment (`MADANG_` before the name unless another name is given)."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="MADANG_",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-    )
 
     data_dir: Path = Field(default=Path(".madang"), description="Where `madang up` keeps everything.")
     host: str = Field(default="127.0.0.1", description="The address that `madang up` serves on.")

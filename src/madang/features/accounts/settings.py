@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from madang.kernel.settings import EnvSettings
 
 
-class AccountSettings(BaseSettings):
+class AccountSettings(EnvSettings):
     """Read from the environment, with `MADANG_` before the name."""
-
-    model_config = SettingsConfigDict(env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     registration: Literal["open", "invite", "closed"] = Field(
         default="invite",
@@ -84,12 +83,8 @@ class OidcProvider(BaseModel):
     memberships: tuple[GroupMembership, ...] = ()
 
 
-class OidcSettings(BaseSettings):
+class OidcSettings(EnvSettings):
     """Signing in elsewhere: read from the environment, with `MADANG_` before the name unless another is given."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
-    )
 
     oidc_providers: tuple[OidcProvider, ...] = Field(
         default=(),

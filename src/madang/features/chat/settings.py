@@ -3,13 +3,15 @@
 from functools import cache
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from madang.kernel.settings import EnvSettings
 
 
-class ChatSettings(BaseSettings):
+class ChatSettings(EnvSettings):
     """Read from the environment, `MADANG_CHAT_` before the name."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_CHAT_", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MADANG_CHAT_")
 
     max_question_chars: int = Field(
         default=20_000, ge=1, le=1_000_000, description="The longest question, in characters."

@@ -3,13 +3,12 @@
 from functools import cache
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from madang.kernel.settings import EnvSettings
 
 
-class FileSettings(BaseSettings):
+class FileSettings(EnvSettings):
     """Read from the environment (`MADANG_` before the name)."""
-
-    model_config = SettingsConfigDict(env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     max_upload_mb: float = Field(default=50, gt=0, le=4096, description="The largest file anyone may upload, in MB.")
 

@@ -40,6 +40,7 @@ type Position = Annotated[int, Query(ge=-1, le=2_000_000_000)]
 type Number = Annotated[int, Path(ge=1, le=2_000_000_000)]
 
 UPLOAD = {
+    "x-body": "streamed",
     "requestBody": {
         "required": True,
         "content": {
@@ -51,7 +52,7 @@ UPLOAD = {
                 }
             }
         },
-    }
+    },
 }
 
 BYTES = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}

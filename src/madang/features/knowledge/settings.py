@@ -3,15 +3,15 @@
 from functools import cache
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from madang.kernel.settings import EnvSettings
 
 
-class KnowledgeSettings(BaseSettings):
+class KnowledgeSettings(EnvSettings):
     """Read from the environment (`MADANG_KNOWLEDGE_` before the name)."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MADANG_KNOWLEDGE_", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="MADANG_KNOWLEDGE_")
 
     max_pages: int = Field(default=3000, ge=1, le=100_000, description="The most pages a document may have.")
     max_characters: int = Field(

@@ -20,12 +20,12 @@ class Services(BaseModel):
 
 
 class Health(BaseModel):
-    """The whole: "healthy" when every service is."""
+    """The whole: "healthy" when every service is. Strangers are told no more than that."""
 
     status: Literal["healthy", "degraded"]
-    version: str
-    environment: str
-    services: Services
+    version: str | None = None
+    environment: str | None = None
+    services: Services | None = None
 
 
 class Alive(BaseModel):

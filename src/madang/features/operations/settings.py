@@ -3,13 +3,12 @@
 from functools import cache
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from madang.kernel.settings import EnvSettings
 
 
-class OperationsSettings(BaseSettings):
+class OperationsSettings(EnvSettings):
     """Read from the environment, with `MADANG_` before the name."""
-
-    model_config = SettingsConfigDict(env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     audit_months: int | None = Field(
         default=None,

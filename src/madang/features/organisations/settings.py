@@ -4,13 +4,12 @@ from functools import cache
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from madang.kernel.settings import EnvSettings
 
 
-class OrganisationSettings(BaseSettings):
+class OrganisationSettings(EnvSettings):
     """Read from the environment, with `MADANG_` before the name."""
-
-    model_config = SettingsConfigDict(env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     organisations: Literal["supervisor", "open"] = Field(
         default="supervisor", description="Who may found an organisation: only supervisors, or everybody."

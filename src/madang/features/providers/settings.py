@@ -4,7 +4,8 @@ from functools import cache
 from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from madang.kernel.settings import EnvSettings
 
 PROVIDERS = ("openai", "local")
 OPENAI_URL = "https://api.openai.com/v1"
@@ -20,12 +21,8 @@ class ModelPrice(BaseModel):
     cached: int | None = Field(default=None, ge=0, le=10**12)
 
 
-class ProviderSettings(BaseSettings):
+class ProviderSettings(EnvSettings):
     """Read from the environment, with `MADANG_` before the name unless another name is given."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
-    )
 
     openai_api_key: Annotated[
         SecretStr | None,

@@ -3,13 +3,15 @@
 from functools import cache
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from madang.kernel.settings import EnvSettings
 
 
-class RunSettings(BaseSettings):
+class RunSettings(EnvSettings):
     """Read from the environment, `MADANG_RUN_` before the name."""
 
-    model_config = SettingsConfigDict(env_prefix="MADANG_RUN_", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MADANG_RUN_")
 
     lease_seconds: float = Field(
         default=15, gt=0, le=600, description="A worker that is silent for this long loses its answers to another."

@@ -5,7 +5,8 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from madang.kernel.settings import EnvSettings
 
 
 def _known(zone: str) -> str:
@@ -17,10 +18,8 @@ def _known(zone: str) -> str:
     return zone
 
 
-class UsageSettings(BaseSettings):
+class UsageSettings(EnvSettings):
     """Read from the environment, with `MADANG_` before the name."""
-
-    model_config = SettingsConfigDict(env_prefix="MADANG_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     time_zone: Annotated[str, AfterValidator(_known)] = Field(
         default="Asia/Seoul",

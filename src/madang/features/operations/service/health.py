@@ -68,7 +68,8 @@ async def health(house: House) -> Health:
 
 def is_ready(house: House, found: Health) -> bool:
     """Whether a first answer can be given; a model's server elsewhere may be away for a while, ours may not."""
-    away = {name for name, state in found.services.model_dump().items() if state != "healthy"}
+    states = found.services.model_dump() if found.services else {}
+    away = {name for name, state in states.items() if state != "healthy"}
     return not away or (away == {"models"} and not model_info(house, None).built_in)
 
 

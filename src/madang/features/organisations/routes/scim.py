@@ -1,5 +1,6 @@
 """SCIM 2.0 for other systems, and the tokens and roles that an organisation's admins give them."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -18,6 +19,7 @@ from madang.kernel.problems import problems
 
 SCIM = "application/scim+json"
 LARGEST_BODY = 1 << 20
+STRANGERS_BODY = 64 << 10
 PATH = "/scopes/{scope_id:uuid}/scim/v2"
 
 type Days = Annotated[int, Field(ge=1, le=3650), NUMBER]
@@ -86,7 +88,9 @@ async def put_scim_group(house: HouseDep, who: Who, scope_id: UUID, group_id: UU
     return await roles.give(house, who, scope_id, group_id, target=body.scope_id, role=body.role)
 
 
-@protocol_router.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@protocol_router.api_route(
+    "/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], openapi_extra={"x-body": "streamed"}
+)
 async def scim(house: HouseDep, request: Request, scope_id: UUID, path: str) -> Response:
     """Serve another system, which shows a token of the organisation."""
     from scim2_models import SCIMException  # noqa: PLC0415  # a large library, and few houses have such systems
@@ -94,10 +98,11 @@ async def scim(house: HouseDep, request: Request, scope_id: UUID, path: str) -> 
     from madang.features.organisations.service.scim import protocol  # noqa: PLC0415  # the same
 
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    body = await _body(request)
+    token = token if scheme.lower() == "bearer" else ""
     try:
+        body = await _body(request, lambda: _authenticate(house, scope_id, token))
         async with house.db.transaction() as tx:
-            caller = await tokens.authenticate(tx, scope_id, token if scheme.lower() == "bearer" else "")
+            caller = await tokens.authenticate(tx, scope_id, token)
             request.scope[ADDED] = await tokens.limit(house, caller)
             base = _base(house, request, scope_id)
             asked = protocol.Request(request.method, path, base, dict(request.query_params), body)
@@ -113,11 +118,19 @@ async def scim(house: HouseDep, request: Request, scope_id: UUID, path: str) -> 
     return Response(content, reply.status, headers, SCIM)
 
 
-async def _body(request: Request) -> bytes:
-    """What was sent, or the first byte too much of it."""
-    body = b""
+async def _authenticate(house: HouseDep, scope_id: UUID, token: str) -> None:
+    async with house.db.transaction() as tx:
+        await tokens.authenticate(tx, scope_id, token)
+
+
+async def _body(request: Request, authenticate: Callable[[], Awaitable[None]]) -> bytes:
+    """What was sent, or the first byte too much of it; more than a little is taken from nobody who is not known."""
+    body, is_known = b"", False
     async for part in request.stream():
         body += part
+        if len(body) > STRANGERS_BODY and not is_known:
+            await authenticate()
+            is_known = True
         if len(body) > LARGEST_BODY:
             break
     return body
