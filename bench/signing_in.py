@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import uvloop
 from machine import machine_line, table
-from streaming import STANDIN, Chat, crowd, percentile, start
+from streaming import SETUP_TOKEN, STANDIN, Chat, crowd, percentile, start
 
 from madang.local.child import free_port
 
@@ -47,7 +47,9 @@ async def people(api: str) -> list[dict[str, str]]:
     made = [{"email": f"person{n}@example.com", "password": PASSWORD} for n in range(PEOPLE)]
     async with aiohttp.ClientSession() as http:
         for one in made:
-            async with http.post(f"{api}/auth/register", json={**one, "name": "Person"}) as response:
+            async with http.post(
+                f"{api}/auth/register", json={**one, "name": "Person", "setup_token": SETUP_TOKEN}
+            ) as response:
                 response.raise_for_status()
     return made
 

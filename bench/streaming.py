@@ -32,6 +32,7 @@ STANDIN = Path(__file__).parent.parent / "tests" / "standin.py"
 TICK = os.sysconf("SC_CLK_TCK")
 TOKEN = re.compile(rb"tok\d+ ")
 RAMP_SECONDS = 2.0
+SETUP_TOKEN = "the set-up token of a bench"  # noqa: S105  # of a server that lives for a minute
 OURS = ("api", "worker", "scheduler")
 
 
@@ -111,7 +112,9 @@ async def sign_in(api: str) -> dict[str, str]:
     """A new account's headers."""
     who = {"email": "bench@example.com", "password": "a long enough password"}
     async with aiohttp.ClientSession() as http:
-        async with http.post(f"{api}/auth/register", json={**who, "name": "Bench"}) as response:
+        async with http.post(
+            f"{api}/auth/register", json={**who, "name": "Bench", "setup_token": SETUP_TOKEN}
+        ) as response:
             response.raise_for_status()
         async with http.post(f"{api}/auth/login", json=who) as response:
             return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
@@ -125,6 +128,7 @@ def start(folder: str, model: str, **settings: str) -> tuple[subprocess.Popen[st
         "MADANG_PORT": str(free_port()),
         "MADANG_LOCAL_MODELS": "false",
         "MADANG_LOG_LEVEL": "WARNING",
+        "MADANG_SETUP_TOKEN": SETUP_TOKEN,
         "OPENAI_API_KEY": "none",
         "OPENAI_BASE_URL": model,
         "MADANG_DEFAULT_MODEL": "openai/bench",

@@ -23,6 +23,7 @@ hypothesis.settings.load_profile("madang")
 """The same examples for everybody, however slow the machine; `--hypothesis-profile=default` looks for other ones."""
 
 FAULTS = "tests/faults/"
+SETUP_TOKEN = "the set-up token of the tests"
 
 
 @pytest.hookimpl(trylast=True)
@@ -56,6 +57,7 @@ def house_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting
             owner_database_url=postgres.url,  # type: ignore[arg-type]  # the same
             valkey_url=valkey.url,  # type: ignore[arg-type]  # the same
             secret_key="a secret for tests that is long enough",  # type: ignore[arg-type]  # the same
+            setup_token=SETUP_TOKEN,  # type: ignore[arg-type]  # the same
             data_dir=data_dir,
             environment="test",
         )

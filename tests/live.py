@@ -19,6 +19,7 @@ from madang.local.valkey import ValkeyServer
 from madang.migrations import upgrade
 
 STANDIN = Path(__file__).parent / "standin.py"
+SETUP_TOKEN = "the set-up token of a live Madang"
 EMAIL, PASSWORD = "asker@example.com", "a long enough password"
 
 
@@ -65,6 +66,7 @@ class Live:
             "MADANG_PORT": str(self.port),
             "MADANG_ENVIRONMENT": "test",
             "MADANG_REGISTRATION": "open",
+            "MADANG_SETUP_TOKEN": SETUP_TOKEN,
             "MADANG_LOG_LEVEL": "WARNING",
             "OPENAI_API_KEY": "key",
             "OPENAI_BASE_URL": f"http://127.0.0.1:{self.model_port}/v1",
@@ -152,7 +154,9 @@ def open_live(
 async def sign_in(live: Live, http: aiohttp.ClientSession, email: str = EMAIL) -> dict[str, str]:
     """Register and log in; the headers of this account's requests."""
     who = {"email": email, "password": PASSWORD}
-    async with http.post(f"{live.api_url}/auth/register", json={**who, "name": "Asker"}) as response:
+    async with http.post(
+        f"{live.api_url}/auth/register", json={**who, "name": "Asker", "setup_token": SETUP_TOKEN}
+    ) as response:
         assert response.status in {201, 409}, await response.text()
     async with http.post(f"{live.api_url}/auth/login", json=who) as response:
         assert response.status == 200, await response.text()

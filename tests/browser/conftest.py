@@ -27,6 +27,7 @@ ANSWER = "연차 휴가는 **15일**입니다 [1]. 식은 $x^2$ 입니다. " + "
 MODEL = f"openai/bench?rate=400&text={quote(ANSWER)}"
 SLOW_WORDS = WORDS[:30]
 SLOW_MODEL = f"openai/bench?rate=12&text={'+'.join(SLOW_WORDS)}"
+SETUP_TOKEN = "the set-up token of the screens"
 PASSWORD = "조용한 마당의 감나무 42"
 CHROMIUM = os.environ.get("MADANG_CHROMIUM") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -63,6 +64,7 @@ def _environment(data_dir: Path, model_port: int) -> dict[str, str]:
         "MADANG_PORT": str(free_port()),
         "MADANG_HOST": "127.0.0.1",
         "MADANG_REGISTRATION": "open",
+        "MADANG_SETUP_TOKEN": SETUP_TOKEN,
         "MADANG_PASSWORD_HASH_MEMORY_KIB": "256",
         "MADANG_DEFAULT_MODEL": MODEL,
         "OPENAI_API_KEY": "key",
@@ -172,7 +174,7 @@ def supervisor(browser: Browser, live_server: LiveServer) -> str:
     """The e-mail of the first account, made by the first-run page."""
     complaints: list[str] = []
     with opened(browser, live_server.url, complaints) as open_window:
-        page = open_window(language="en")
+        page = open_window(f"/setup#{SETUP_TOKEN}", language="en")
         expect(page.get_by_role("heading", name="Welcome to your Madang")).to_be_visible()
         expect(page.get_by_text("The built-in models are small")).to_be_visible()
         accessible(page)

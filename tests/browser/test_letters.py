@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PASSWORD, Open, accessible, fill_account, fits, go, opened, until
-from tests.live import Live
+from tests.live import SETUP_TOKEN, Live
 from tests.mailbox import Mailbox, serving, token, words
 
 SUPERVISOR = "sky@example.com"
@@ -117,7 +117,9 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostOffice]:
             live.open("api", "worker", "scheduler")
             until(lambda: _is_ready(live.url), within=60)
             office = PostOffice(live.url, box)
-            office.call("/auth/register", {"email": SUPERVISOR, "password": PASSWORD, "name": "Sky"})
+            office.call(
+                "/auth/register", {"email": SUPERVISOR, "password": PASSWORD, "name": "Sky", "setup_token": SETUP_TOKEN}
+            )
             yield office
         finally:
             live.close()

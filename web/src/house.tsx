@@ -1,4 +1,4 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, RouterProvider, useNavigate } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect, RouterProvider, useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { usePreferences } from "@/features/accounts/public";
 import { useTitle } from "@/kernel/title";
@@ -13,7 +13,8 @@ const settings = createRoute({ getParentRoute: () => rootRoute, path: "/settings
 const organisations = createRoute({ getParentRoute: () => rootRoute, path: "/organisations", component: lazyRouteComponent(() => import("./screens.organisations"), "OrganisationsScreen") });
 const organisation = createRoute({ getParentRoute: () => rootRoute, path: "/organisations/$id/{-$section}", component: lazyRouteComponent(() => import("./screens.organisations"), "OrganisationScreen") });
 const supervisor = createRoute({ getParentRoute: () => rootRoute, path: "/supervisor/{-$section}", component: lazyRouteComponent(() => import("./screens.supervisor"), "SupervisorScreen") });
-const router = createRouter({ routeTree: rootRoute.addChildren([newChat, chat, documents, settings, organisations, organisation, supervisor]), defaultPreload: "intent" });
+const setup = createRoute({ getParentRoute: () => rootRoute, path: "/setup", beforeLoad: () => redirect({ to: "/", throw: true }) });
+const router = createRouter({ routeTree: rootRoute.addChildren([newChat, chat, documents, settings, organisations, organisation, supervisor, setup]), defaultPreload: "intent" });
 
 declare module "@tanstack/react-router" {
   interface Register {

@@ -4,12 +4,16 @@ import asyncio
 import importlib.metadata
 import importlib.util
 import json
+import os
 import sys
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from madang import keyring
+from madang.kernel import setup_token
 from madang.kernel.clock import now
 from madang.local.child import Child, ChildError, free_port
 from madang.local.postgres import PostgresServer
@@ -87,6 +91,16 @@ class Household:
         await self._start_apps(*BACK)
         if self.was_early:
             await self._look_again()
+
+    async def setup_path(self) -> str | None:
+        """Where the first account is made, with its token; None when there is one, or nobody can tell."""
+        host = "127.0.0.1" if self.settings.host in EVERYWHERE else self.settings.host
+        try:
+            is_first = await asyncio.to_thread(_is_first_run, host, self.port)
+        except (OSError, ValueError):
+            return None
+        token = os.environ.get("MADANG_SETUP_TOKEN") or setup_token.derive(self.environment["MADANG_SECRET_KEY"])
+        return f"{setup_token.PATH}#{quote(token)}" if is_first else None
 
     async def close(self) -> None:
         """End everything that was started."""
@@ -214,6 +228,13 @@ async def _probe(host: str, port: int, path: str, answers: asyncio.Event) -> Non
         except (OSError, ValueError, EOFError):
             pass
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _is_first_run(host: str, port: int) -> bool:
+    at = f"[{host}]" if ":" in host else host
+    url = f"http://{at}:{port}/api/v1/auth/setup"
+    with urllib.request.urlopen(url, timeout=PROBE_SECONDS) as answer:  # our own address
+        return bool(json.load(answer)["first_run"])
 
 
 async def _status(host: str, port: int, path: str) -> int:

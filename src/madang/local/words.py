@@ -15,6 +15,10 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "en": "The first start prepares the database and the built-in models; this takes some seconds longer.",
         "ko": "처음에는 데이터베이스와 내장 모델을 준비하느라 몇 초 더 걸립니다.",
     },
+    "setup": {
+        "en": "Make the supervisor's account here, once: {url}",
+        "ko": "먼저 이 주소에서 관리자 계정을 만들어 주세요(한 번만 쓸 수 있습니다): {url}",
+    },
     "stop_hint": {
         "en": "Ctrl-C ends it. Logs: {folder}",
         "ko": "끝내려면 Ctrl-C를 누르세요. 로그: {folder}",

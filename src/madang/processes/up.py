@@ -68,6 +68,8 @@ async def _live(household: Household, stop: asyncio.Event, tasks: asyncio.TaskGr
             url = address(household.settings.host, household.port)
             note_address(data_dir, url)
             tell(f"Madang is ready at {url}")
+            if path := await household.setup_path():
+                tell(say("setup", url=f"{url}{path}"))
             tell(say("stop_hint", folder=data_dir / "logs"))
             if trouble := await _settled(household.open_the_rest()):
                 tell(say("gave_up", reason=trouble))

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from madang.features.accounts import settings
 from madang.features.accounts.service import desk
 from madang.kernel.house import House
+from tests.conftest import SETUP_TOKEN
 from tests.features.accounts.conftest import PASSWORD, Join, bearer, only
 
 REGISTER = "/api/v1/auth/register"
@@ -19,11 +20,20 @@ INVITES = "/api/v1/auth/invites"
 
 def applicant(number: int = 0, **more: object) -> dict[str, object]:
     email = f"person{number}-{uuid4().hex[:8]}@example.org"
-    return {"email": email, "password": PASSWORD, "name": f"Person {number}"} | more
+    return {"email": email, "password": PASSWORD, "name": f"Person {number}", "setup_token": SETUP_TOKEN} | more
 
 
 def registration(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, registration=mode)
+
+
+@pytest.mark.parametrize("token", [None, "a guess", SETUP_TOKEN + " "])
+async def test_the_first_account_without_the_setup_token_is_refused(
+    token: str | None, empty: None, api: httpx.AsyncClient
+) -> None:
+    refused = await api.post(REGISTER, json=applicant(setup_token=token))
+    assert (refused.status_code, refused.json()["code"]) == (403, "setup_token_wrong")
+    assert (await api.get("/api/v1/auth/setup")).json()["first_run"]
 
 
 async def test_first_run(empty: None, api: httpx.AsyncClient) -> None:

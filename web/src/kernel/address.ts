@@ -37,11 +37,11 @@ function takeParameter(name: string): string | null {
 /** What the address said when this page was opened and says no longer: why a provider's sign-in failed, a mail's token. */
 export const arrival = {
   error: takeParameter("sign-in-error"),
-  token: /^\/(reset-password|verify-email)$/.test(location.pathname) ? takeFragment() : "",
+  token: /^\/(reset-password|verify-email|setup)$/.test(location.pathname) ? takeFragment() : "",
 };
 takeParameter("signed-in");
 
 // A second link of a mail, opened over the first one, changes only the fragment and would load nothing.
 addEventListener("hashchange", () => {
-  if (/^\/(reset-password|verify-email)$/.test(location.pathname)) location.reload();
+  if (/^\/(reset-password|verify-email|setup)$/.test(location.pathname)) location.reload();
 });

@@ -41,6 +41,21 @@ def create_supervisor(email: str, name: str, password: str | None, *, as_json: b
     _say_account(made, "is a supervisor now.", as_json=as_json)
 
 
+@admin.command("setup-url")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the address.")
+def setup_url(*, as_json: bool) -> None:
+    """Print the address at which the first account is made, the supervisor's; its token is void after that."""
+    from urllib.parse import quote
+
+    from madang.kernel.settings import load
+    from madang.kernel.setup_token import PATH, setup_token
+
+    settings = load()
+    token = setup_token(settings)
+    url = f"{settings.base_url}{PATH}#{quote(token)}"
+    click.echo(json.dumps({"url": url, "token": token}) if as_json else url)
+
+
 @admin.command("reset-password")
 @click.argument("email")
 @password_option

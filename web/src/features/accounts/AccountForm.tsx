@@ -4,7 +4,7 @@ import { codeOf } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
 import { Button, Field, Refusal } from "@/kernel/ui";
 
-export type Fields = "name" | "email" | "password" | "invite";
+export type Fields = "name" | "email" | "password" | "invite" | "setup";
 export type Values = Record<Fields, string>;
 type Faults = Partial<Record<Fields, string>>;
 
@@ -19,8 +19,8 @@ interface AccountFormProps {
   onSubmit: (values: Values) => Promise<void>;
 }
 
-const AUTOCOMPLETE: Record<Fields, string> = { name: "name", email: "username", password: "current-password", invite: "off" };
-const MISSING = { name: "auth.nameNeeded", email: "auth.emailNeeded", password: "auth.passwordNeeded", invite: "auth.inviteMissing" } as const;
+const AUTOCOMPLETE: Record<Fields, string> = { name: "name", email: "username", password: "current-password", invite: "off", setup: "off" };
+const MISSING = { name: "auth.nameNeeded", email: "auth.emailNeeded", password: "auth.passwordNeeded", invite: "auth.inviteMissing", setup: "auth.setupMissing" } as const;
 const BELONGS: Record<string, Fields> = {
   email_taken: "email",
   email_malformed: "email",
@@ -28,12 +28,13 @@ const BELONGS: Record<string, Fields> = {
   password_common: "password",
   invite_required: "invite",
   invite_invalid: "invite",
+  setup_token_wrong: "setup",
 };
 
 /** What one enters about an account; a refusal stands at the field that it is about. */
 export function AccountForm({ fields, fresh = false, initial, refusal: before = null, submit, onSubmit }: AccountFormProps) {
   const { t } = useTranslation();
-  const [values, setValues] = useState<Values>(() => ({ name: "", email: "", password: "", invite: new URLSearchParams(location.search).get("invite") ?? "", ...initial }));
+  const [values, setValues] = useState<Values>(() => ({ name: "", email: "", password: "", invite: new URLSearchParams(location.search).get("invite") ?? "", setup: "", ...initial }));
   const [faults, setFaults] = useState<Faults>({});
   const [refusal, setRefusal] = useState<string | null>(before);
   const [busy, setBusy] = useState(false);
@@ -50,7 +51,7 @@ export function AccountForm({ fields, fresh = false, initial, refusal: before = 
     if (empty.length > 0) return;
     setBusy(true);
     try {
-      await onSubmit({ ...values, name: values.name.trim(), email: values.email.trim(), invite: values.invite.trim() });
+      await onSubmit({ ...values, name: values.name.trim(), email: values.email.trim(), invite: values.invite.trim(), setup: values.setup.trim() });
     } catch (error) {
       const code = codeOf(error);
       const field = BELONGS[code];

@@ -27,7 +27,7 @@ export function Register({ registration, title, lead, code, onUnverified }: Regi
   );
 }
 
-export async function makeAccount({ name, email, password, invite }: Values, code: string | undefined, onUnverified: (email: string) => void): Promise<void> {
+export async function makeAccount({ name, email, password, invite, setup }: Values, code: string | undefined, onUnverified: (email: string) => void): Promise<void> {
   const invite_code = code ?? invite;
-  if (!(await register({ name, email, password, ...(invite_code ? { invite_code } : {}) }))) onUnverified(email);
+  if (!(await register({ name, email, password, ...(invite_code ? { invite_code } : {}), ...(setup ? { setup_token: setup } : {}) }))) onUnverified(email);
 }

@@ -1,9 +1,9 @@
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { address, go } from "@/kernel/address";
+import { address, arrival, go } from "@/kernel/address";
 import { useStore } from "@/kernel/store";
 import { Failed, Icon } from "@/kernel/ui";
-import { AccountForm } from "./AccountForm";
+import { AccountForm, type Fields } from "./AccountForm";
 import { type Setup, useSetup } from "./entering";
 import { Frame, Heading, Swap } from "./Frame";
 import { Invited } from "./Invited";
@@ -34,7 +34,7 @@ function Place({ path, setup, invitation }: WelcomeProps & { path: string; setup
   if (path === "/reset-password") return <Reset />;
   if (path === "/verify-email") return <VerifyEmail />;
   if (path === "/forgot-password") return <Forgot sendsMail={setup.sends_mail ?? false} onBack={() => go("/", { instead: true })} />;
-  return <Entry setup={setup} returnTo={path === "/register" ? "/" : path} begin={path === "/register" ? "new" : "in"} />;
+  return <Entry setup={setup} returnTo={path === "/register" || path === "/setup" ? "/" : path} begin={path === "/register" ? "new" : "in"} />;
 }
 
 function decoded(part: string): string {
@@ -83,12 +83,16 @@ function Entry({ setup, returnTo, begin = "in" }: EntryProps) {
   );
 }
 
+/** The supervisor's account. The address that the terminal printed brings a token; whoever came otherwise enters it. */
 function FirstRun() {
   const { t } = useTranslation();
+  const [token] = useState(() => arrival.token);
+  useEffect(() => go("/", { instead: true }), []);
+  const fields: Fields[] = token === "" ? ["setup", "name", "email", "password"] : ["name", "email", "password"];
   return (
     <>
-      <Heading title={t("setup.title")} lead={t("setup.lead")} />
-      <AccountForm fresh fields={["name", "email", "password"]} submit={t("setup.submit")} onSubmit={(values) => makeAccount(values, undefined, () => location.reload())} />
+      <Heading title={t("setup.title")} lead={t(token === "" ? "setup.tokenNeeded" : "setup.lead")} />
+      <AccountForm fresh fields={fields} initial={{ setup: token }} submit={t("setup.submit")} onSubmit={(values) => makeAccount(values, undefined, () => location.reload())} />
       <aside className="flex gap-3 rounded-md bg-sunk p-4 text-sm text-ink-2">
         <Icon name="info" className="shrink-0 text-accent" />
         <div>

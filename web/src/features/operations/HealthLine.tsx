@@ -9,12 +9,12 @@ export function HealthLine() {
   const { t } = useTranslation();
   const { data, isError } = useHealth();
   if (!data) return <p className="h-6 text-sm text-ink-3">{isError ? t("house.unknown") : ""}</p>;
-  const away = PARTS.filter((part) => data.services[part] !== "healthy");
+  const away = PARTS.filter((part) => data.services?.[part] !== "healthy");
   return (
     <p className="flex items-center gap-2 text-sm text-ink-3">
       <span className={cx("size-2 rounded-full", away.length === 0 ? "bg-accent" : "bg-danger")} />
       {away.length === 0 ? <span>{t("house.well")}</span> : <span className="text-danger">{t("house.away", { parts: away.map((part) => t(`house.part.${part}`)).join(", ") })}</span>}
-      <span>{t("house.version", { version: data.version })}</span>
+      <span>{t("house.version", { version: data.version ?? "" })}</span>
     </p>
   );
 }

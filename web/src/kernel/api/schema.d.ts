@@ -1859,7 +1859,7 @@ export interface paths {
         };
         /**
          * Get Health
-         * @description How every part is; always 200, so that a person can read it.
+         * @description How every part is; always 200, so that a person can read it. Strangers are told the status alone.
          */
         get: operations["get_health_health_get"];
         put?: never;
@@ -2345,7 +2345,7 @@ export interface components {
         };
         /**
          * Health
-         * @description The whole: "healthy" when every service is.
+         * @description The whole: "healthy" when every service is. Strangers are told no more than that.
          */
         Health: {
             /**
@@ -2354,10 +2354,10 @@ export interface components {
              */
             status: "healthy" | "degraded";
             /** Version */
-            version: string;
+            version?: string | null;
             /** Environment */
-            environment: string;
-            services: components["schemas"]["Services"];
+            environment?: string | null;
+            services?: components["schemas"]["Services"] | null;
         };
         /**
          * Hit
@@ -3158,6 +3158,8 @@ export interface components {
             /** @default  */
             name?: components["schemas"]["madang__features__accounts__routes__shared__Line__1"];
             invite_code?: components["schemas"]["Token"] | null;
+            /** @description For the first account: what `madang up` or `madang admin setup-url` prints. */
+            setup_token?: components["schemas"]["Token"] | null;
             /** @description That of the screen, in which letters are written. */
             language?: components["schemas"]["Language"] | null;
         };
@@ -13062,6 +13064,15 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
             /** @description Unprocessable content */

@@ -37,6 +37,9 @@ class RegisterBody(Strict):
     )
     name: Line = ""
     invite_code: Token | None = None
+    setup_token: Token | None = Field(
+        default=None, description="For the first account: what `madang up` or `madang admin setup-url` prints."
+    )
     language: Language | None = Field(default=None, description="That of the screen, in which letters are written.")
 
 
@@ -66,7 +69,9 @@ async def get_setup(house: HouseDep) -> Setup:
 async def register(house: HouseDep, request: Request, body: RegisterBody) -> User:
     """Make an account. The first one becomes the supervisor."""
     password = body.password.get_secret_value()
-    wanted = registration.Application(body.email, password, body.name, body.invite_code, body.language)
+    wanted = registration.Application(
+        body.email, password, body.name, body.invite_code, body.language, body.setup_token
+    )
     return shown_user(await registration.register(house, wanted, device_of(request).address))
 
 

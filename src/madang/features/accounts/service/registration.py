@@ -20,7 +20,7 @@ from madang.features.accounts.service import invites, passwords, people, recover
 from madang.features.accounts.service.addresses import normal_email, owner_of
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow
-from madang.kernel import audit, mail
+from madang.kernel import audit, mail, setup_token
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
@@ -38,6 +38,7 @@ class Application:
     name: str = ""
     invite_code: str | None = field(default=None, repr=False)
     language: Language | None = None
+    setup_token: str | None = field(default=None, repr=False)
 
 
 async def setup(house: House) -> Setup:
@@ -57,8 +58,8 @@ async def setup(house: House) -> Setup:
 async def register(house: House, wanted: Application, address: str) -> Account:
     """Make an account; the first one becomes the supervisor, whoever comes at the same time.
 
-    Raises `Forbidden` (registration_closed, invite_required, invite_invalid), `Invalid` for the e-mail address or the
-    password, `Conflict` (email_taken), `TooMany`, and what a book of codes says of a code that is over. Where only
+    Raises `Forbidden` (setup_token_wrong for the first, registration_closed, invite_required, invite_invalid),
+    `Invalid` for the e-mail address or the password, `Conflict` (email_taken), `TooMany`, and what a book of codes says of a code that is over. Where only
     invited people register, nobody else learns which addresses are taken; where anybody may, failures from one address
     are counted and slowed down.
 
@@ -69,7 +70,9 @@ async def register(house: House, wanted: Application, address: str) -> Account:
     password = passwords.accept(wanted.password, email, wanted.name)
     async with throttle.attempt(house, throttle.counters(address)):
         async with house.db.transaction() as tx:
-            if not await _is_empty(tx):
+            if await _is_empty(tx):
+                _permit_founding(house, wanted)
+            else:
                 await _permit(house, tx, wanted.invite_code, email, spend=False)
         hashing = (await house.resource(open_desk)).hashing
         password_hash = await hashing.hash(password)
@@ -80,6 +83,8 @@ async def register(house: House, wanted: Application, address: str) -> Account:
 async def _found_or_join(house: House, tx: Tx, wanted: Application, email: str, password_hash: str) -> Account:
     await people.lock_founding(tx)
     is_founder = await _is_empty(tx)
+    if is_founder:
+        _permit_founding(house, wanted)
     code = None if is_founder else wanted.invite_code
     book = None if is_founder else await _permit(house, tx, code, email, spend=True)
     reads: dict[str, object] = {"language": wanted.language} if wanted.language else {}
@@ -92,6 +97,13 @@ async def _found_or_join(house: House, tx: Tx, wanted: Application, email: str, 
     if has_to_prove:
         await recovery.tell(house, tx, "verification", email)
     return made
+
+
+def _permit_founding(house: House, wanted: Application) -> None:
+    """Let only somebody become the first supervisor who was told so by whoever runs the server."""
+    if not setup_token.is_right(house.settings, wanted.setup_token):
+        detail = "The first account needs the set-up token. Open the address that `madang admin setup-url` prints."
+        raise Forbidden("setup_token_wrong", detail)
 
 
 async def _answer_alike(house: House, tx: Tx, wanted: Application, email: str, book: CodeBook | None) -> Account:
