@@ -47,9 +47,8 @@ async def people(api: str) -> list[dict[str, str]]:
     made = [{"email": f"person{n}@example.com", "password": PASSWORD} for n in range(PEOPLE)]
     async with aiohttp.ClientSession() as http:
         for one in made:
-            async with http.post(
-                f"{api}/auth/register", json={**one, "name": "Person", "setup_token": SETUP_TOKEN}
-            ) as response:
+            body = {**one, "name": "Person", "setup_token": SETUP_TOKEN}
+            async with http.post(f"{api}/auth/register", json=body) as response:
                 response.raise_for_status()
     return made
 

@@ -112,9 +112,8 @@ async def sign_in(api: str) -> dict[str, str]:
     """A new account's headers."""
     who = {"email": "bench@example.com", "password": "a long enough password"}
     async with aiohttp.ClientSession() as http:
-        async with http.post(
-            f"{api}/auth/register", json={**who, "name": "Bench", "setup_token": SETUP_TOKEN}
-        ) as response:
+        body = {**who, "name": "Bench", "setup_token": SETUP_TOKEN}
+        async with http.post(f"{api}/auth/register", json=body) as response:
             response.raise_for_status()
         async with http.post(f"{api}/auth/login", json=who) as response:
             return {"Authorization": f"Bearer {(await response.json())['access_token']}"}

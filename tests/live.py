@@ -154,9 +154,8 @@ def open_live(
 async def sign_in(live: Live, http: aiohttp.ClientSession, email: str = EMAIL) -> dict[str, str]:
     """Register and log in; the headers of this account's requests."""
     who = {"email": email, "password": PASSWORD}
-    async with http.post(
-        f"{live.api_url}/auth/register", json={**who, "name": "Asker", "setup_token": SETUP_TOKEN}
-    ) as response:
+    body = {**who, "name": "Asker", "setup_token": SETUP_TOKEN}
+    async with http.post(f"{live.api_url}/auth/register", json=body) as response:
         assert response.status in {201, 409}, await response.text()
     async with http.post(f"{live.api_url}/auth/login", json=who) as response:
         assert response.status == 200, await response.text()

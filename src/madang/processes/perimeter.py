@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,8 +35,10 @@ class TrustedProxies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        peer = (scope.get("client") or ("",))[0]
+        client = scope.get("client") or ("", 0)
+        peer = plain_address(client[0])
         if is_within(peer, self._networks):
+            scope["client"] = (peer, client[1])
             await self._believing(scope, receive, send)  # type: ignore[arg-type]  # as above
             return
         if FORWARDED & {name for name, _ in scope.get("headers", ())}:
@@ -55,14 +57,22 @@ class TrustedProxies:
         )
 
 
+def plain_address(address: str) -> str:
+    """The address without its zone, and as IPv4 where a socket for both kinds wrote it as IPv6."""
+    bare = address.partition("%")[0]
+    try:
+        mapped = IPv6Address(bare).ipv4_mapped
+    except ValueError:
+        return bare
+    return str(mapped) if mapped else bare
+
+
 def is_within(address: str, networks: Networks) -> bool:
     """Whether an address is in one of the networks."""
     try:
-        found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+        found = ip_address(plain_address(address))
     except ValueError:
         return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
     return any([found in one for one in networks])  # noqa: C419  # a handful; a generator costs more
 
 

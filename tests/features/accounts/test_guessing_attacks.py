@@ -105,6 +105,18 @@ async def test_brute_force_from_many_addresses_is_bounded(
         assert hashes.count == steps
 
 
+async def test_strangers_behind_a_proxy_that_is_not_trusted_share_no_known_place(house: House, join: Join) -> None:
+    person = await join()
+    proxy = addresses(1)[0]
+    await signing_in.sign_in(house, person.email, PASSWORD, Device(proxy, "the owner"))
+    await besiege(house, person.email)
+    with pytest.raises(Problem) as caught:
+        await signing_in.sign_in(house, person.email, PASSWORD, Device(proxy, "anybody", is_shared=True))
+    assert caught.value.code == "too_many_attempts"
+    signed = await signing_in.sign_in(house, person.email, PASSWORD, Device(proxy, "the owner"))
+    assert signed.account.id == person.id
+
+
 async def test_a_school_behind_one_address_signs_in_at_once(house: House, join: Join) -> None:
     people = [await join() for _ in range(3)]
     device = Device(addresses(1)[0], "a classroom")

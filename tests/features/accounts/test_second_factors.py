@@ -181,7 +181,7 @@ async def test_brute_force_of_codes_from_many_addresses_shuts_nobody_out(
     house: House, guarded: Protected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who knows the password and guesses codes from everywhere ends up waiting a day; the owner signs in as ever."""
-    monkeypatch.setattr(second_step, "STRANGE_TRIES", 6)
+    monkeypatch.setattr(second_step, "TRIES", 6)
     email = guarded.person.email
 
     async def from_elsewhere(number: int, given_code: str, method: str = "totp") -> str:
@@ -205,6 +205,24 @@ async def test_brute_force_of_codes_from_many_addresses_shuts_nobody_out(
     signed = await second_step.finish(house, challenge, second_step.Answer("totp", guarded.code()), NEVER, home)
     assert signed.account.id == guarded.person.id
     assert await from_elsewhere(51, guarded.recovery_codes[0], "recovery_code") == "signed in"
+
+
+async def test_codes_guessed_where_the_owner_signed_in_before_are_bounded_too(
+    house: House, guarded: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(second_step, "TRIES", 3)
+
+    async def at_home(given_code: str) -> str:
+        home = Place(guarded.person.email, "where the owner signed in before")
+        with pytest.raises(Problem) as caught:
+            await signing_in.sign_in(house, guarded.person.email, PASSWORD, home)
+        challenge = str(caught.value.extra["challenge"])
+        with pytest.raises(Problem) as caught:
+            await second_step.finish(house, challenge, second_step.Answer("totp", given_code), NEVER, home)
+        return caught.value.code
+
+    answers = [await at_home(guarded.wrong()) for _ in range(4)]
+    assert answers == ["second_factor_wrong"] * 3 + ["too_many_attempts"]
 
 
 async def test_wrong_codes_without_the_password_count_for_nobody(api: httpx.AsyncClient, guarded: Protected) -> None:

@@ -76,11 +76,15 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a sign-in comes from: the client's address, what it calls itself, and the cookie of a known browser."""
+    """Where a sign-in comes from: the client's address, what it calls itself, and the cookie of a known browser.
+
+    A shared address is that of a proxy which is not trusted, and tells nobody behind it from the others.
+    """
 
     address: str
     user_agent: str
     browser: str = field(default="", repr=False)
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

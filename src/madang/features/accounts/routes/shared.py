@@ -14,7 +14,7 @@ from madang.features.accounts.service import addresses, browsers
 from madang.features.accounts.service.factors.passkeys import Site
 from madang.kernel.errors import Conflict, Forbidden
 from madang.kernel.house import House
-from madang.kernel.http import HouseDep
+from madang.kernel.http import SHARED_CLIENT, HouseDep
 
 COOKIE = "madang_refresh"
 COOKIE_PATH = "/api/v1/auth"
@@ -87,7 +87,8 @@ def device_of(request: Request) -> Device:
     """Where the request comes from. Other sites' pages do not use up what the browser has of its own."""
     address = request.client.host if request.client else ""
     browser = request.cookies.get(BROWSER_COOKIE, "") if request.method == "GET" or _is_ours(request) else ""
-    return Device(address, request.headers.get("user-agent", "").replace("\x00", ""), browser)
+    is_shared = bool(request.scope.get(SHARED_CLIENT))
+    return Device(address, request.headers.get("user-agent", "").replace("\x00", ""), browser, is_shared)
 
 
 def site_of(house: HouseDep, request: Request) -> Site:

@@ -73,7 +73,7 @@ async def _in_lane(
     house: House, counted: AsyncExitStack, email: str, row: AccountRow | None, device: Device, known: set[str]
 ) -> None:
     """Count an attempt of no known browser for the whole account; raises `TooMany`, and notes when that begins."""
-    lane = await throttle.lane(house, device.address, email, known)
+    lane = await throttle.lane(house, "" if device.is_shared else device.address, email, known)
     try:
         await counted.enter_async_context(throttle.attempt(house, [lane]))
     except TooMany:

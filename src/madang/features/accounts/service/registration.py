@@ -59,9 +59,9 @@ async def register(house: House, wanted: Application, address: str) -> Account:
     """Make an account; the first one becomes the supervisor, whoever comes at the same time.
 
     Raises `Forbidden` (setup_token_wrong for the first, registration_closed, invite_required, invite_invalid),
-    `Invalid` for the e-mail address or the password, `Conflict` (email_taken), `TooMany`, and what a book of codes says of a code that is over. Where only
-    invited people register, nobody else learns which addresses are taken; where anybody may, failures from one address
-    are counted and slowed down.
+    `Invalid` for the e-mail address or the password, `Conflict` (email_taken), `TooMany`, and what a book of codes says
+    of a code that is over. Where only invited people register, nobody else learns which addresses are taken; where
+    anybody may, failures from one address are counted and slowed down.
 
     Where addresses are verified, a taken one is no `Conflict`: the answer is that of a free one, the code is used up
     all the same, and its owner is told by mail.

@@ -135,11 +135,18 @@ def counters(address: str, account: str | None = None) -> Sequence[Counter]:
 async def lane(house: House, address: str, account: str, known: Iterable[str]) -> Counter:
     """The counter of a whole account that an attempt from `address` touches.
 
-    It is that of everybody, unless `address` is one of the `known` ones, which the account was signed in from.
+    It is that of everybody, unless `address` is one of the `known` ones, which the account was signed in from. An empty
+    one, of a client who cannot be told from others, is none of them.
     """
     at = place(address)
+    if not at:
+        return _strangers(account)
     if at in {place(one) for one in known} or await _is_welcome(house, at, account):
         return Counter(f"known clients of {account}", KNOWN_ATTEMPTS, STEADY_SECONDS, steady=True, kind="known")
+    return _strangers(account)
+
+
+def _strangers(account: str) -> Counter:
     return Counter(f"strangers to {account}", STRANGE_ATTEMPTS, STEADY_SECONDS, steady=True, kind="strangers")
 
 

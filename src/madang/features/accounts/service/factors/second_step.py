@@ -17,9 +17,12 @@ from madang.kernel.db import Tx
 from madang.kernel.errors import Unauthorized
 from madang.kernel.house import House
 
-STRANGE_TRIES = 100
-STRANGE_WINDOW_SECONDS = 24 * 3600
-"""How many wrong codes of an app an account bears in a day from addresses that it never signed in from."""
+TRIES = 100
+TRIES_SECONDS = 24 * 3600
+"""How many wrong codes of an app an account bears in a day from addresses that it never signed in from.
+
+As many again from those that it did: they are counted apart, so that strangers lock nobody out at home.
+"""
 BROWSER_TRIES = 10
 """How many more one known browser has in that time, at whatever address."""
 
@@ -75,12 +78,13 @@ async def _counters(tx: Tx, desk: Desk, row: AccountRow, answer: Answer, device:
     counted = throttle.counters(device.address, f"second factor of {row.id}")
     if answer.method != held.TOTP:
         return counted
-    places = {throttle.place(one) for one in await credentials.places_of(tx, row.email)}
-    if throttle.place(device.address) in places:
-        return counted
     browser = await browsers.known(tx, row.email, browsers.read(desk.keys, device.browser))
-    whose, tries = (f"codes by {browser}", BROWSER_TRIES) if browser else (f"codes of {row.id}", STRANGE_TRIES)
-    return [*counted, throttle.Counter(whose, tries, STRANGE_WINDOW_SECONDS)]
+    if browser:
+        return [*counted, throttle.Counter(f"codes by {browser}", BROWSER_TRIES, TRIES_SECONDS)]
+    places = {throttle.place(one) for one in await credentials.places_of(tx, row.email)}
+    is_known = not device.is_shared and throttle.place(device.address) in places
+    whose = f"codes of {row.id} from known places" if is_known else f"codes of {row.id}"
+    return [*counted, throttle.Counter(whose, TRIES, TRIES_SECONDS)]
 
 
 async def sign_in_by_passkey(
