@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field, StringConstraints
 
 from madang.features.accounts.contracts import Language, Setup
+from madang.features.accounts.routes import cookies
 from madang.features.accounts.routes.shared import (
     COOKIE,
     COOKIE_PATH,
@@ -101,7 +102,7 @@ async def logout(house: HouseDep, request: Request, response: Response, body: Re
     token, _ = _presented(request, body)
     if token is not None:
         await signing_in.sign_out(house, token)
-    response.delete_cookie(COOKIE, path=COOKIE_PATH)
+    cookies.drop(request, response, COOKIE, path=COOKIE_PATH)
 
 
 @router.get("/me", responses=problems(401))
@@ -114,7 +115,7 @@ def _presented(request: Request, body: RefreshBody | None) -> tuple[str | None, 
     """The refresh token that the client sends, and whether it is the cookie's."""
     if body is not None and body.refresh_token is not None:
         return body.refresh_token, False
-    token = request.cookies.get(COOKIE)
+    token = cookies.read(request, COOKIE)
     if token is not None:
         refuse_other_sites(request)
     return token, token is not None

@@ -1,5 +1,6 @@
 """Signing in at OpenID Connect providers, and the identities one has there."""
 
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
@@ -9,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, StringConstraints
 
 from madang.features.accounts.contracts import Identity
+from madang.features.accounts.routes import cookies
 from madang.features.accounts.routes.shared import device_of, put_cookie
 from madang.features.accounts.service.oidc import identities, journey
 from madang.features.accounts.service.oidc.flows import LIFETIME_SECONDS
@@ -78,7 +80,7 @@ async def finish_oidc(
     """Take the provider's answer, sign in, and send the browser back to the web app."""
     return_to = None
     try:
-        flow = journey.resume(house, provider, request.cookies.get(FLOW_COOKIE), state)
+        flow = journey.resume(house, provider, cookies.read(request, FLOW_COOKIE), state)
         return_to = flow.return_to if flow.account_id else None
         answer = Answer(state, code, iss, error)
         device = device_of(request)
@@ -89,7 +91,7 @@ async def finish_oidc(
         response = RedirectResponse(arrival.return_to, 303) if arrival.return_to else _back("/", **{"signed-in": ""})
         if arrival.signed_in is not None:
             put_cookie(house, request, response, arrival.signed_in)
-    response.delete_cookie(FLOW_COOKIE, path=FLOW_PATH)
+    cookies.drop(request, response, FLOW_COOKIE, path=FLOW_PATH)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -121,14 +123,9 @@ def _redirect_uri(house: House, request: Request, provider: str) -> str:
 
 
 def _give_cookie(house: House, request: Request, response: Response, departure: Departure) -> None:
-    response.set_cookie(
-        FLOW_COOKIE,
-        departure.cookie,
-        max_age=LIFETIME_SECONDS,
-        path=FLOW_PATH,
-        httponly=True,
-        samesite="lax",
-        secure=house.settings.environment == "production" or request.url.scheme == "https",
+    lifetime = timedelta(seconds=LIFETIME_SECONDS)
+    cookies.put(
+        house, request, response, FLOW_COOKIE, departure.cookie, path=FLOW_PATH, lifetime=lifetime, samesite="lax"
     )
     response.headers["Cache-Control"] = "no-store"
 

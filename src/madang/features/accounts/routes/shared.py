@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints
 
 from madang.features.accounts.contracts import Account, Device, SignIn
+from madang.features.accounts.routes import cookies
 from madang.features.accounts.service import addresses, browsers
 from madang.features.accounts.service.factors.passkeys import Site
 from madang.kernel.errors import Conflict, Forbidden
@@ -86,7 +87,8 @@ def next_cursor(ids: list[UUID], limit: int) -> str | None:
 def device_of(request: Request) -> Device:
     """Where the request comes from. Other sites' pages do not use up what the browser has of its own."""
     address = request.client.host if request.client else ""
-    browser = request.cookies.get(BROWSER_COOKIE, "") if request.method == "GET" or _is_ours(request) else ""
+    is_ours = request.method == "GET" or _is_ours(request)
+    browser = (cookies.read(request, BROWSER_COOKIE) or "") if is_ours else ""
     is_shared = bool(request.scope.get(SHARED_CLIENT))
     return Device(address, request.headers.get("user-agent", "").replace("\x00", ""), browser, is_shared)
 
@@ -130,7 +132,7 @@ def hand_over(house: HouseDep, request: Request, response: Response, handed: Sig
     """Answer with the tokens of a sign-in; the refresh token goes into the cookie instead when it is to be there."""
     if in_cookie:
         put_cookie(house, request, response, handed)
-    elif BROWSER_COOKIE in request.cookies:
+    elif cookies.read(request, BROWSER_COOKIE) is not None:
         _put_browser(house, request, response, handed)
     response.headers["Cache-Control"] = "no-store"
     return SignedIn(
@@ -162,12 +164,4 @@ def _set(
     lifetime: timedelta,
     samesite: Literal["lax", "strict"],
 ) -> None:
-    response.set_cookie(
-        name,
-        value,
-        max_age=int(lifetime.total_seconds()),
-        path=COOKIE_PATH,
-        httponly=True,
-        samesite=samesite,
-        secure=house.settings.environment == "production" or request.url.scheme == "https",
-    )
+    cookies.put(house, request, response, name, value, path=COOKIE_PATH, lifetime=lifetime, samesite=samesite)
