@@ -38,6 +38,15 @@ class Commands(click.Group):
             adopt()
         return found
 
+    @override
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if said := _about_settings(error, ctx):
+                raise click.ClickException(said) from error
+            raise
+
     def _brought(self) -> Sequence[click.Command]:
         from madang.catalog import installed
 
@@ -115,6 +124,19 @@ def doctor(*, as_json: bool) -> None:
     click.echo(practice.as_json(findings) if as_json else practice.as_text(findings))
     if not all(finding.ok for finding in findings):
         sys.exit(1)
+
+
+def _about_settings(error: Exception, ctx: click.Context) -> str | None:
+    """What is wrong with a setting, if that is what the error is about."""
+    if not type(error).__module__.startswith("pydantic"):
+        return None
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from madang.processes.checking import explain
+
+    is_one = isinstance(error, SettingsError) or (isinstance(error, ValidationError) and "Settings" in error.title)
+    return explain(error, ctx.obj or ()) if is_one else None
 
 
 def _look_at_settings() -> None:

@@ -124,7 +124,9 @@ async def test_without_a_server_one_is_told_so(house_settings: Settings):
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("smtp://mail.example", ("mail.example", 587, "offered")),
+        ("smtp://mail.example", ("mail.example", 587, "required")),
+        ("smtp://127.0.0.1:25", ("127.0.0.1", 25, "offered")),
+        ("smtp://mail.example?starttls=offered", ("mail.example", 587, "offered")),
         ("smtps://u:p@mail.example", ("mail.example", 465, "always")),
         ("smtp://mail.example:25?starttls=never", ("mail.example", 25, "never")),
     ],

@@ -12,16 +12,13 @@ if TYPE_CHECKING:
     from madang.kernel.house import House
     from madang.kernel.module import Module
 
-NO_HOUSE = (
-    "There is no Madang here. Run this in the folder where `madang up` runs, or set DATABASE_URL, VALKEY_URL and"
-    " MADANG_SECRET_KEY as its processes have them."
-)
-
 
 def in_house[T](work: "Callable[[House], Awaitable[T]]") -> T:
-    """Do the work in a house of its own; what a problem says becomes a `click.ClickException`."""
-    from pydantic import ValidationError  # noqa: PLC0415  # `madang --help` needs none of these
-    from sqlalchemy.exc import OperationalError  # noqa: PLC0415  # the same
+    """Do the work in a house of its own; what a problem says becomes a `click.ClickException`.
+
+    What is wrong with a setting is left to the command line, which has the words for it.
+    """
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415  # `madang --help` needs none of these
 
     from madang.kernel.errors import Problem  # noqa: PLC0415  # the same
     from madang.kernel.house import open_house  # noqa: PLC0415  # the same
@@ -37,8 +34,5 @@ def in_house[T](work: "Callable[[House], Awaitable[T]]") -> T:
         return asyncio.run(working())
     except Problem as problem:
         raise click.ClickException(problem.detail) from problem
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise click.ClickException(f"{NO_HOUSE} (Missing or malformed: {wrong}.)") from error
     except OperationalError as error:
         raise click.ClickException(f"The database does not answer: {str(error.orig).strip()}") from error

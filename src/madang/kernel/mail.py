@@ -6,6 +6,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
@@ -68,14 +69,24 @@ def server_of(settings: Settings) -> Server:
         raise Unavailable("mail_not_set_up", "This server sends no mail. Ask the person who runs it to set it up.")
     at = urlsplit(settings.smtp_url.get_secret_value())
     secure = at.scheme == "smtps"
-    wanted = parse_qs(at.query).get("starttls", ["offered"])[0]
+    host = at.hostname or "localhost"
+    usual = "offered" if is_loopback(host) else "required"
+    wanted = parse_qs(at.query).get("starttls", [usual])[0]
     return Server(
-        host=at.hostname or "localhost",
+        host=host,
         port=at.port or (465 if secure else 587),
         username=unquote(at.username) if at.username else None,
         password=unquote(at.password) if at.password else None,
         tls="always" if secure else wanted,
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent there stays on this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def written(mail: Mail, sender: str) -> EmailMessage:
@@ -145,7 +156,7 @@ async def hand_in(house: "House", mail: Mail) -> None:
         username=server.username,
         password=server.password,
         use_tls=server.tls == "always",
-        start_tls={"always": False, "required": True, "never": False}.get(server.tls),
+        start_tls={"always": False, "required": True, "never": False, "offered": None}[server.tls],
         timeout=SMTP_SECONDS,
     )
 

@@ -5,10 +5,13 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, cast
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+STARTTLS = ("required", "offered", "never")
 SHORTEST_SECRET = 32
 """Characters; whoever knows a secret, even a former one, can sign in as anybody."""
 
@@ -34,15 +37,23 @@ def _networks(given: object) -> object:
     if isinstance(given, str):
         given = [] if given.strip() == "none" else _words(given)
     if isinstance(given, list | tuple):
-        return tuple(ip_network(str(one), strict=False) for one in cast("list[object]", given))
+        try:
+            return tuple(ip_network(str(one), strict=False) for one in cast("list[object]", given))
+        except ValueError:
+            raise PydanticCustomError("networks", "each is an IP address or a network") from None
     return given
 
 
 def _words(given: object) -> object:
     """Names with commas or spaces between, or as a JSON list."""
-    if isinstance(given, str):
-        return json.loads(given) if given.lstrip().startswith("[") else given.replace(",", " ").split()
-    return given
+    if not isinstance(given, str):
+        return given
+    if not given.lstrip().startswith("["):
+        return given.replace(",", " ").split()
+    try:
+        return json.loads(given)
+    except ValueError:
+        raise PydanticCustomError("json_invalid", "not JSON") from None
 
 
 type Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -87,14 +98,15 @@ class Settings(EnvSettings):
     def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         short = [str(number) for number, key in enumerate(keys, 1) if len(key.get_secret_value()) < SHORTEST_SECRET]
         if short:
-            msg = f"each of MADANG_OLD_SECRET_KEYS has at least {SHORTEST_SECRET} characters; not so number "
-            raise ValueError(msg + ", ".join(short))
+            told: dict[str, object] = {"least": SHORTEST_SECRET, "numbers": ", ".join(short)}
+            raise PydanticCustomError("secrets_short", "each has at least {least} characters; not so {numbers}", told)
         return keys
 
     data_dir: Path = Field(default=Path(".madang"), description="Where `madang up` keeps everything.")
     storage_url: str | None = Field(
         default=None,
         pattern=r"^(file:///|s3://)[^/].*$",
+        examples=["file:///srv/madang", "s3://bucket"],
         description="Where files live: `file:///path` or `s3://bucket`; in the data folder if unset.",
     )
     host: str = Field(default="127.0.0.1", description="The address that the api process listens on.")
@@ -102,6 +114,7 @@ class Settings(EnvSettings):
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/\s?#]+$",
+        examples=["https://madang.example.org"],
         description=(
             "Where people reach this server, such as `https://madang.example.org`, for links and for sign-in"
             " providers; what each request was sent to, if unset."
@@ -151,8 +164,9 @@ class Settings(EnvSettings):
     smtp_url: SecretStr | None = Field(
         default=None,
         description=(
-            "The mail server, as `smtp://user:password@host:587` (STARTTLS when the server offers it; insisted on with"
-            " `?starttls=required`) or `smtps://…`. Without it no mail is sent, and nobody needs to verify an address."
+            "The mail server, as `smtp://user:password@host:587` or `smtps://…`. The first insists on STARTTLS, except"
+            " on this machine; `?starttls=never` sends in the clear, `?starttls=offered` if there is no other way."
+            " Without it no mail is sent, and nobody needs to verify an address."
         ),
     )
     mail_from: str = Field(
@@ -169,7 +183,21 @@ class Settings(EnvSettings):
     stream_retention_hours: int = Field(
         default=24, ge=1, le=720, description="How long the live event log of an answer stays in Valkey."
     )
-    key_prefix: str = Field(default="madang", pattern=r"^[a-z0-9-]{1,32}$", description="Before every key in Valkey.")
+    key_prefix: str = Field(
+        default="madang",
+        pattern=r"^[a-z0-9-]{1,32}$",
+        examples=["madang", "madang-2"],
+        description="Before every key in Valkey.",
+    )
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _known_starttls(cls, url: SecretStr | None) -> SecretStr | None:
+        query = parse_qs(urlsplit(url.get_secret_value()).query) if url else {}
+        if query.get("starttls", ["required"])[0] not in STARTTLS:
+            told: dict[str, object] = {"expected": ", ".join(f"?starttls={one}" for one in STARTTLS)}
+            raise PydanticCustomError("literal_error", "one of {expected}", told)
+        return url
 
     @property
     def owner_url(self) -> str:

@@ -63,6 +63,12 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "en": "The setting {name} is not acceptable: {reason}.",
         "ko": "설정 {name}의 값을 쓸 수 없습니다: {reason}.",
     },
+    "no_house": {
+        "en": "There is no Madang here. Run this in the folder where `madang up` runs, or set DATABASE_URL, VALKEY_URL "
+        "and MADANG_SECRET_KEY as its processes have them.",
+        "ko": "여기에는 실행 중인 마당이 없습니다. `madang up`을 실행한 폴더에서 다시 실행하거나, DATABASE_URL, "
+        "VALKEY_URL, MADANG_SECRET_KEY를 마당의 프로세스와 똑같이 지정하세요.",
+    },
     "gave_up": {"en": "Madang could not start. {reason}", "ko": "마당을 시작하지 못했습니다. {reason}"},
 }
 

@@ -8,10 +8,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import AliasChoices, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
 
 from madang.kernel.module import Module
 from madang.kernel.settings import Settings
+from madang.local.setting_words import reason_of
 from madang.local.words import say
 
 SCHEMES = {
@@ -41,8 +44,7 @@ def check_settings(modules: Sequence[Module], given: Mapping[str, str] | None = 
     for variable, beginnings in SCHEMES.items():
         address = os.environ.get(variable)
         if address and not address.startswith(beginnings):
-            reason = f"it must begin with {' or '.join(beginnings)}"
-            raise WrongSettingError(say("setting", name=variable, reason=reason))
+            raise _wrong(variable, reason_of("scheme", "", {"allowed": ", ".join(beginnings)}))
     read(Settings, **(given or {}))
     for module in modules:
         for kind in _kinds(module):
@@ -54,24 +56,63 @@ def read[T: BaseSettings](kind: type[T], **given: str) -> T:
     try:
         return kind(**given)  # type: ignore[arg-type]  # names and values are checked when it is made
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = [str(part) for part in first["loc"]]
-        name = variable_of(kind, place[0]) if place else "MADANG_*"
-        where = f" ({'.'.join(place[1:])})" if len(place) > 1 else ""
-        raise WrongSettingError(
-            say("setting", name=name, reason=first["msg"].removeprefix("Value error, ").rstrip(".") + where)
-        ) from None
+        raise _explain(kind, error.errors(include_input=False, include_url=False)[0]) from None
     except SettingsError as error:
-        found = re.search(r'field "(\w+)"', str(error))
-        name = variable_of(kind, found[1]) if found else "MADANG_*"
-        raise WrongSettingError(say("setting", name=name, reason="it is not JSON")) from None
+        raise _not_json(kind, error) from None
+
+
+def explain(error: ValidationError | SettingsError, modules: Sequence[Module]) -> str:
+    """What to tell somebody whose command met a wrong setting, or none at all where they need one."""
+    if isinstance(error, SettingsError):
+        return str(_not_json(Settings, error))
+    first = error.errors(include_input=False, include_url=False)[0]
+    kinds = (Settings, *(kind for module in modules for kind in _kinds(module)))
+    kind = next((kind for kind in kinds if kind.__name__ == error.title), Settings)
+    if first["type"] == "missing" and variable_of(kind, str(first["loc"][0])) == "DATABASE_URL":
+        return say("no_house")
+    return str(_explain(kind, first))
+
+
+def _not_json(kind: type[BaseSettings], error: SettingsError) -> WrongSettingError:
+    found = re.search(r'field "(\w+)"', str(error))
+    name = variable_of(kind, found[1]) if found else "MADANG_*"
+    return _wrong(name, reason_of("json_invalid", "", {}))
+
+
+def _explain(kind: type[BaseSettings], error: ErrorDetails) -> WrongSettingError:
+    """The sentence for an error of pydantic's."""
+    place = [str(part) for part in error["loc"]]
+    name = variable_of(kind, place[0]) if place else "MADANG_*"
+    field = field_of(kind, place[0]) if place else None
+    where = f" ({'.'.join(place[1:])})" if len(place) > 1 else ""
+    said = error["msg"].removeprefix("Value error, ").rstrip(".")
+    sort, context = error["type"], error.get("ctx", {})
+    if sort == "string_pattern_mismatch" and field is not None and field.examples and not where:
+        sort, context = "example", {"examples": ", ".join(str(one) for one in field.examples)}
+    return _wrong(name, reason_of(sort, said, context) + where)
+
+
+def _wrong(name: str, reason: str) -> WrongSettingError:
+    return WrongSettingError(say("setting", name=name, reason=reason))
+
+
+def field_of(kind: type[BaseSettings], place: str) -> FieldInfo | None:
+    """The field that an error calls by its name or by one of its aliases."""
+    for name, field in kind.model_fields.items():
+        if place == name or place in _aliases(field):
+            return field
+    return None
+
+
+def _aliases(field: FieldInfo) -> list[str]:
+    alias = field.validation_alias
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
 
 
 def variable_of(kind: type[BaseSettings], place: str) -> str:
     """The environment variable of a field, which an error calls by its name or by one of its aliases."""
     for name, field in kind.model_fields.items():
-        alias = field.validation_alias
-        aliases = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
+        aliases = _aliases(field)
         if place == name or place in aliases:
             return next(
                 (one for one in aliases if one.isupper()), f"{kind.model_config.get('env_prefix')}{name}".upper()

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete, update
 
 from madang import keyring
+from madang.cli import main
 from madang.features.accounts.cli import admin
 from madang.features.accounts.module import Accounts
 from madang.features.accounts.service import sealing
@@ -101,10 +102,26 @@ def test_without_a_house_it_says_where_to_be(monkeypatch: pytest.MonkeyPatch) ->
     for name in ("DATABASE_URL", "VALKEY_URL", "MADANG_SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(kernel_settings, "load", kernel_settings.Settings)
-    done = CliRunner().invoke(admin, ["invite"])
-    assert done.exit_code == 1
-    assert "madang up" in done.output
-    assert "Traceback" not in done.output
+    monkeypatch.setenv("MADANG_DATA_DIR", "/nowhere")
+    for language, said in (("en", "There is no Madang here"), ("ko", "실행 중인 마당이 없습니다")):
+        monkeypatch.setenv("MADANG_LANG", language)
+        done = CliRunner().invoke(main, ["admin", "invite"])
+        assert done.exit_code == 1
+        assert said in done.output
+        assert "Traceback" not in done.output
+
+
+def test_a_wrong_setting_is_named_by_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"DATABASE_URL": "postgresql://x", "VALKEY_URL": "redis://x", "MADANG_PORT": "x"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MADANG_SECRET_KEY", "a secret for tests that is long enough")
+    monkeypatch.setattr(kernel_settings, "load", kernel_settings.Settings)
+    monkeypatch.setenv("MADANG_LANG", "ko")
+    done = CliRunner().invoke(main, ["admin", "invite"])
+    assert (done.exit_code, done.output) == (
+        1,
+        "Error: 설정 MADANG_PORT의 값을 쓸 수 없습니다: 정수여야 합니다.\n",
+    )
 
 
 def test_a_database_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from madang.kernel.settings import EnvSettings
 
@@ -122,8 +123,7 @@ class OidcSettings(EnvSettings):
     def _check(self) -> "OidcSettings":
         names = [one.name for one in self.providers]
         if len(names) != len(set(names)):
-            msg = "two providers in MADANG_OIDC_PROVIDERS have the same name"
-            raise ValueError(msg)
+            raise PydanticCustomError("providers_same_name", "two providers have the same name")
         return self
 
     @property

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 
 from madang.kernel.settings import EnvSettings
 
@@ -103,8 +104,8 @@ class ProviderSettings(EnvSettings):
     def _has_provider(cls, name: str | None) -> str | None:
         provider, _, model = (name or "").partition("/")
         if name is not None and (provider not in PROVIDERS or not model.strip()):
-            msg = f"name a model as `provider/model`, the provider one of {', '.join(PROVIDERS)}"
-            raise ValueError(msg)
+            told: dict[str, object] = {"providers": ", ".join(PROVIDERS)}
+            raise PydanticCustomError("model_name", "a model is provider/model, the provider one of {providers}", told)
         return name
 
     @property

@@ -5,6 +5,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from madang.kernel.settings import EnvSettings
 
@@ -13,8 +14,7 @@ def _known(zone: str) -> str:
     try:
         ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
-        msg = f"there is no time zone {zone!r}; use a name such as Asia/Seoul"
-        raise ValueError(msg) from None
+        raise PydanticCustomError("time_zone", "there is no such time zone") from None
     return zone
 
 
