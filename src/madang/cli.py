@@ -135,8 +135,9 @@ def _about_settings(error: Exception, ctx: click.Context) -> str | None:
 
     from madang.processes.checking import explain
 
-    is_one = isinstance(error, SettingsError) or (isinstance(error, ValidationError) and "Settings" in error.title)
-    return explain(error, ctx.obj or ()) if is_one else None
+    if isinstance(error, SettingsError) or (isinstance(error, ValidationError) and "Settings" in error.title):
+        return explain(error, ctx.obj or ())
+    return None
 
 
 def _look_at_settings() -> None:

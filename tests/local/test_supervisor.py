@@ -158,6 +158,85 @@ def test_errors_in_a_log_reach_the_terminal_and_long_logs_are_cut(tmp_path: Path
     keep_short(log)
 
 
+def test_a_log_that_cannot_be_put_aside_is_emptied_and_nothing_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`/dev/full` takes nothing, as a full disk does."""
+    monkeypatch.setenv("MADANG_LANG", "en")
+    told: list[str] = []
+    part = kept(tmp_path, STAYS)
+    log = part.child.log
+    log.parent.mkdir(parents=True)
+    log.with_name("part.log.1").symlink_to("/dev/full")
+
+    async def scene():
+        async with asyncio.TaskGroup() as tasks:
+            keeper = Supervisor(tasks, told.append)
+            keeper.kept.append(part)
+            watch = tasks.create_task(keeper.watch_logs())
+            for _ in range(2):
+                log.write_text("x" * (LOG_BYTES + 1))
+                await eventually(lambda: log.stat().st_size == 0)
+            assert not watch.done()
+            watch.cancel()
+
+    asyncio.run(scene())
+    assert len(told) == 1
+    assert "cannot be written (No space left on device). Madang goes on" in told[0]
+
+
+def test_a_child_that_cannot_be_prepared_again_is_tried_until_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(keeping, "LONGEST_DELAY", 0.01)
+    told: list[str] = []
+    failures = [OSError(28, "No space left on device"), ChildError("no room for its files")]
+    part = kept(tmp_path, STAYS)
+
+    async def scene():
+        async with asyncio.TaskGroup() as tasks:
+            keeper = Supervisor(tasks, told.append)
+            await keeper.start(part)
+
+            def prepare():
+                if failures:
+                    raise failures.pop(0)
+
+            part.prepare = prepare
+            pid = part.child.pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            await eventually(lambda: part.child.pid not in {None, pid})
+            await keeper.stop([part])
+
+    asyncio.run(scene())
+    assert not failures
+    assert ["No space" in line for line in told] == [False, True, False]
+
+
+WRITES = """
+import pathlib, resource, sys
+from madang.local.running import publish
+from madang.local.valkey import ValkeyServer
+folder = pathlib.Path(sys.argv[1])
+first, second = ValkeyServer(folder, 20001), ValkeyServer(folder, 20002)
+first.prepare()
+publish(folder, {"NAME": "first"})
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+first.prepare()
+for write in (second.prepare, lambda: publish(folder, {"NAME": "second"})):
+    try:
+        write()
+    except OSError:
+        print("refused")
+"""
+
+
+def test_where_nothing_can_be_written_files_stay_as_they_were(tmp_path: Path):
+    """A bound of no bytes a file fails where a full disk does."""
+    done = subprocess.run([sys.executable, "-c", WRITES, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["refused", "refused"]
+    assert "port 20001" in (tmp_path / "valkey" / "valkey.conf").read_text()
+    assert json.loads((tmp_path / "run" / "environment.json").read_text()) == {"NAME": "first"}
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
 def test_secrets_are_made_once_and_differ(tmp_path: Path):
     first, second = secret(tmp_path, "a"), secret(tmp_path, "b")
     assert first != second

@@ -81,7 +81,8 @@ class Household:
                 await self._answering(model, "127.0.0.1", port, "/health")
         host = "127.0.0.1" if self.settings.host in EVERYWHERE else self.settings.host
         await self._answering(self._kept("api"), host, self.port, "/health/ready")
-        publish(self.settings.data_dir.resolve(), self.environment)
+        with self.supervisor.going_on():
+            publish(self.settings.data_dir.resolve(), self.environment)
 
     async def open_the_rest(self) -> None:
         """Start what the first answer does not wait for.
@@ -154,7 +155,7 @@ class Household:
         if how != "exit code 0":
             raise ChildError(child.complaint(f"could not bring the database to this version ({how})"))
         if self.settings.database_url is None:
-            (self.cluster / "madang.revision").write_text(newest_revisions())
+            self.supervisor.try_to_write(self.cluster / "madang.revision", newest_revisions())
 
     async def _start(self, group: list[Kept], kept: Kept) -> None:
         group.append(kept)

@@ -22,6 +22,7 @@ from madang.local.child import (
     wheel_folder,
 )
 from madang.local.secrets import private_folder, secret
+from madang.local.whole_file import write_whole
 
 OWNER = "postgres"
 APP = "madang_app"
@@ -177,7 +178,7 @@ def _disown(note: Path) -> None:
     PostgreSQL takes its own parent's number for stale and still checks that no backend holds the shared memory.
     """
     lines = note.read_text().splitlines()
-    note.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    write_whole(note, "\n".join([str(os.getpid()), *lines[1:]]) + "\n")
 
 
 def _has_roomy_shared_memory() -> bool:

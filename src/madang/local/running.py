@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
+from madang.local.whole_file import write_whole
+
 NEEDED = "DATABASE_URL"
 
 
@@ -30,11 +32,10 @@ def holder(folder: Path) -> tuple[str, str] | None:
 
 
 def publish(folder: Path, environment: Mapping[str, str]) -> None:
-    """Keep the environment of the processes, for commands of the same user and for nobody else."""
+    """Keep the environment of the processes, for commands of the same user and for nobody else. Raises `OSError`."""
     path = folder / "run" / "environment.json"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(dict(environment)), encoding="utf-8")
+    write_whole(path, json.dumps(dict(environment)))
 
 
 def adopt(environment: MutableMapping[str, str] = os.environ) -> None:

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from madang.local.child import LOG_BYTES, Child, ChildError, end_leftover, read_pid
+from madang.local.whole_file import write_whole
 from madang.local.words import say
 
 HEALTHY_SECONDS = 60.0
@@ -22,6 +24,7 @@ POLL_SECONDS = 0.03
 LOOK_SECONDS = 0.5
 IMPORTANT = {"error", "critical"}
 LONGEST_REASON = 200
+COMPLAINT_SECONDS = 60.0
 
 
 def nothing() -> None:
@@ -58,6 +61,7 @@ class Supervisor:
     stop_seconds: float = 5.0
     kept: list[Kept] = field(default_factory=list[Kept])
     watches: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    complained: float = -math.inf
 
     async def start(self, kept: Kept) -> None:
         """Start a child and keep it running from now on."""
@@ -91,16 +95,39 @@ class Supervisor:
         """Show errors from the children's logs as they come, and keep the logs short. Runs until cancelled."""
         while True:
             for kept in self.kept:
-                for line in _new_lines(kept):
-                    if shown := _important(line):
-                        self.tell(f"{kept.child.name}: {shown}")
+                with self.going_on():
+                    self._look_into(kept)
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _look_into(self, kept: Kept) -> None:
+        for line in _new_lines(kept):
+            if shown := _important(line):
+                self.tell(f"{kept.child.name}: {shown}")
+        with self.going_on():
+            _shorten(kept)
+
+    @contextlib.contextmanager
+    def going_on(self) -> Generator[None]:
+        """Survive a disk that takes nothing, and say so once until something worked again for a minute."""
+        try:
+            yield
+        except OSError as error:
+            now = time.monotonic()
+            if now - self.complained > COMPLAINT_SECONDS:
+                where = error.filename2 or error.filename or "?"
+                self.tell(say("not_written", path=where, reason=error.strerror or error))
+            self.complained = now
+
+    def try_to_write(self, path: Path, text: str) -> None:
+        """Write a file that Madang can do without."""
+        with self.going_on():
+            write_whole(path, text)
 
     async def _start_once(self, kept: Kept) -> None:
         await asyncio.to_thread(_clear, kept)
         kept.child.spawn()
         kept.started = time.monotonic()
-        kept.note.write_text(f"{kept.child.pid}\n")
+        self.try_to_write(kept.note, f"{kept.child.pid}\n")
 
     async def _watch(self, kept: Kept) -> None:
         failures = 0
@@ -112,7 +139,18 @@ class Supervisor:
             delay = delay_after(failures)
             self.tell(say("restart", name=kept.child.name, reason=reason, delay=f"{delay:.0f}", log=kept.child.log))
             await asyncio.sleep(delay)
-            await self._start_once(kept)
+            await self._start_again(kept)
+
+    async def _start_again(self, kept: Kept) -> None:
+        """Start it as soon as that works; what else runs goes on while it does not."""
+        while True:
+            try:
+                await self._start_once(kept)
+            except (OSError, ChildError) as error:
+                self.tell(say("not_started", name=kept.child.name, reason=error, delay=f"{LONGEST_DELAY:.0f}"))
+                await asyncio.sleep(LONGEST_DELAY)
+            else:
+                return
 
     async def _end(self, kept: Kept) -> None:
         child = kept.child
@@ -183,12 +221,22 @@ def _new_lines(kept: Kept) -> list[str]:
         file.seek(max(kept.seen, size - 65536))
         text = file.read()
     kept.seen = size
-    if size > LOG_BYTES:
-        # The child goes on writing to the end of this very file, so it is emptied and not moved away.
+    return text.decode(errors="replace").splitlines()
+
+
+def _shorten(kept: Kept) -> None:
+    """Put a long log aside as `NAME.1`. The child goes on writing to the end of this very file, so it is emptied.
+
+    Where the copy does not fit it is emptied all the same: a full disk has no use for 5 MB of a log.
+    """
+    log = kept.child.log
+    if not log.exists() or log.stat().st_size <= LOG_BYTES:
+        return
+    try:
         shutil.copyfile(log, log.with_name(log.name + ".1"))
+    finally:
         os.truncate(log, 0)
         kept.seen = 0
-    return text.decode(errors="replace").splitlines()
 
 
 def _important(line: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from madang.local.child import Child, end_leftover, free_port, read_pid, wheel_folder
 from madang.local.secrets import private_folder, secret
+from madang.local.whole_file import write_whole
 
 CONFIGURATION = """\
 bind 127.0.0.1
@@ -58,10 +59,7 @@ class ValkeyServer:
         private_folder(self.folder)
         configuration = self.folder / "valkey.conf"
         end_leftover(read_pid(self.folder / "valkey.pid"), str(configuration), (signal.SIGTERM, signal.SIGKILL))
-        configuration.touch(mode=0o600)
-        configuration.write_text(
-            CONFIGURATION.format(port=self.port, password=self._password, folder=self.folder), encoding="utf-8"
-        )
+        write_whole(configuration, CONFIGURATION.format(port=self.port, password=self._password, folder=self.folder))
 
     def spawn(self) -> None:
         """Start the prepared server without waiting for it."""

@@ -29,6 +29,19 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "en": "{name} ended unexpectedly ({reason}); it starts again in {delay} s. Log: {log}",
         "ko": "{name}이(가) 예기치 않게 끝났습니다({reason}). {delay}초 뒤 다시 시작합니다. 로그: {log}",
     },
+    "not_written": {
+        "en": "{path} cannot be written ({reason}). Madang goes on; free some space on that disk.",
+        "ko": "{path}에 쓸 수 없습니다({reason}). 마당은 계속 실행됩니다. 그 디스크의 공간을 비워 주세요.",
+    },
+    "not_started": {
+        "en": "{name} could not be started again ({reason}); it is tried again in {delay} s.",
+        "ko": "{name}을(를) 다시 시작하지 못했습니다({reason}). {delay}초 뒤 다시 시도합니다.",
+    },
+    "disk": {
+        "en": "{path} cannot be written ({reason}). Free some space on that disk, or set MADANG_DATA_DIR to another.",
+        "ko": "{path}에 쓸 수 없습니다({reason}). 그 디스크의 공간을 비우거나 MADANG_DATA_DIR에 다른 디스크의 폴더를 "
+        "지정하세요.",
+    },
     "running": {
         "en": "Madang is already running here ({folder}): process {pid}, {url}. Open that address, or end it first "
         "with: kill {pid}. For a second Madang set MADANG_DATA_DIR to another folder.",

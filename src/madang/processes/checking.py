@@ -66,8 +66,8 @@ def explain(error: ValidationError | SettingsError, modules: Sequence[Module]) -
     if isinstance(error, SettingsError):
         return str(_not_json(Settings, error))
     first = error.errors(include_input=False, include_url=False)[0]
-    kinds = (Settings, *(kind for module in modules for kind in _kinds(module)))
-    kind = next((kind for kind in kinds if kind.__name__ == error.title), Settings)
+    kinds: list[type[BaseSettings]] = [Settings, *(kind for module in modules for kind in _kinds(module))]
+    kind = next((kind for kind in kinds if kind.__name__ == error.title), kinds[0])
     if first["type"] == "missing" and variable_of(kind, str(first["loc"][0])) == "DATABASE_URL":
         return say("no_house")
     return str(_explain(kind, first))

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,8 @@ async def _settled(work: Coroutine[Any, Any, None]) -> str | None:
         await work
     except ChildError as error:
         return str(error)
+    except OSError as error:
+        return say("disk", path=error.filename or "?", reason=error.strerror or error)
     return None
 
 
@@ -137,8 +139,12 @@ def only_one(data_dir: Path) -> Generator[None]:
 
 
 def note_address(data_dir: Path, url: str) -> None:
-    """Leave word of who holds the data folder, for the next one who asks."""
-    (data_dir / "up.lock").write_text(f"{os.getpid()}\n{url}\n", encoding="utf-8")
+    """Leave word of who holds the data folder, for the next one who asks; where the disk is full, none is left.
+
+    The file is written in place, for the lock is on this very file.
+    """
+    with suppress(OSError):
+        (data_dir / "up.lock").write_text(f"{os.getpid()}\n{url}\n", encoding="utf-8")
 
 
 def _read_settings() -> LocalSettings:
