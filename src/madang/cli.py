@@ -71,6 +71,7 @@ def up() -> None:
 def api() -> None:
     """Serve HTTP. Needs DATABASE_URL, VALKEY_URL and MADANG_SECRET_KEY."""
     _look_at_settings()
+    _look_at_database()
     _become("madang.processes.api")
 
 
@@ -78,6 +79,7 @@ def api() -> None:
 def worker() -> None:
     """Write answers and do other long work. Needs the same settings as the api."""
     _look_at_settings()
+    _look_at_database()
     _become("madang.processes.worker")
 
 
@@ -85,6 +87,7 @@ def worker() -> None:
 def scheduler() -> None:
     """Do what the clock asks for; only one of several is active. Needs the same settings as the api."""
     _look_at_settings()
+    _look_at_database()
     _become("madang.processes.scheduler")
 
 
@@ -149,6 +152,26 @@ def _look_at_settings() -> None:
         check_settings(installed())
     except WrongSettingError as error:
         sys.exit(str(error))
+
+
+def _look_at_database() -> None:
+    """End with a sentence when Madang cannot work on the database; one that is away is waited for, not looked at."""
+    import psycopg
+
+    from madang.kernel.settings import load
+    from madang.local.database_check import look_at_database
+    from madang.migrations import heads
+
+    settings = load()
+    is_production = settings.environment == "production"
+    try:
+        troubles = look_at_database(settings.database_url.get_secret_value(), heads(), is_production=is_production)
+    except psycopg.OperationalError:
+        return
+    for trouble in troubles:
+        click.echo(trouble.text, err=True)
+    if any(trouble.is_fatal for trouble in troubles):
+        sys.exit(1)
 
 
 def _become(module: str) -> None:

@@ -1,6 +1,6 @@
 """Who is asking: the principal that every use case takes as `who`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -39,6 +39,11 @@ Raises `TooMany` when it is one too many.
 """
 
 LIMITER: Slot[Limit] = Slot("limiter")
+
+type FindEnded = Callable[["House", Collection[Principal]], Awaitable[set[Principal]]]
+"""Finds those whose sign-in, key or account has ended since they were let in."""
+
+STANDING: Slot[FindEnded] = Slot("standing")
 
 SUPERVISING = "supervisor"
 """The permission with which a supervisor's key has the supervisor's powers; without it the key is a plain user's."""

@@ -31,7 +31,8 @@ class Finding:
 def examine() -> list[Finding]:
     """Everything in turn: local parts, disk, the running Madang, the databases and the web app."""
     adopt()
-    return [_parts(), _room(), _running(), *(_reachable(name) for name in DATABASES), *_health()]
+    reachable = [_reachable(name) for name in DATABASES]
+    return [_parts(), _room(), _running(), *reachable, *_database(is_there=reachable[0].ok), *_health()]
 
 
 def as_text(findings: Sequence[Finding]) -> str:
@@ -92,6 +93,26 @@ def _reachable(name: str) -> Finding:
         mend = f"Start {name} there, or correct the host and port in {variable}."
         return Finding(name, ok=False, seen=f"{host}:{port} does not answer ({error})", mend=mend)
     return Finding(name, ok=True, seen=f"answers at {host}:{port}")
+
+
+def _database(*, is_there: bool) -> list[Finding]:
+    """Whether Madang can work on the database that answers."""
+    url = os.environ.get("DATABASE_URL")
+    if not is_there or not url:
+        return []
+    import psycopg  # noqa: PLC0415  # only where there is one to ask
+
+    from madang.local.database_check import look_at_database  # noqa: PLC0415  # the same
+    from madang.local.household import newest_revisions  # noqa: PLC0415  # the same
+
+    is_production = os.environ.get("MADANG_ENVIRONMENT") == "production"
+    try:
+        troubles = look_at_database(url, newest_revisions().split(), is_production=is_production)
+    except psycopg.Error as error:
+        return [Finding("database", ok=False, seen=str(error).strip(), mend="Correct DATABASE_URL.")]
+    if not troubles:
+        return [Finding("database", ok=True, seen="of this version, as a role that row-level security binds")]
+    return [Finding("database", ok=not one.is_fatal, seen=one.key, mend=one.text) for one in troubles]
 
 
 def _health() -> list[Finding]:

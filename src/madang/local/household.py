@@ -16,6 +16,7 @@ from madang import keyring
 from madang.kernel import setup_token
 from madang.kernel.clock import now
 from madang.local.child import Child, ChildError, free_port
+from madang.local.database_check import look_at_database
 from madang.local.postgres import PostgresServer
 from madang.local.running import publish
 from madang.local.secrets import secret
@@ -75,6 +76,7 @@ class Household:
             await self.supervisor.wait_until(kept, ready, self.settings.start_seconds)
         if not self.was_early:
             await self._migrate()
+            await self._look_at(self.settings.database_url)
             await self._start_apps(*FRONT)
         if self.settings.local_models:
             for model, port in models:
@@ -156,6 +158,18 @@ class Household:
             raise ChildError(child.complaint(f"could not bring the database to this version ({how})"))
         if self.settings.database_url is None:
             self.supervisor.try_to_write(self.cluster / "madang.revision", newest_revisions())
+
+    async def _look_at(self, url: str | None) -> None:
+        """Warn of what is not right with the operator's database; raises ChildError where Madang cannot work on it."""
+        if url is None:
+            return
+        is_production = os.environ.get("MADANG_ENVIRONMENT") == "production"
+        revisions = newest_revisions().split()
+        troubles = await asyncio.to_thread(look_at_database, url, revisions, is_production=is_production)
+        for trouble in troubles:
+            if trouble.is_fatal:
+                raise ChildError(trouble.text)
+            self.supervisor.tell(trouble.text)
 
     async def _start(self, group: list[Kept], kept: Kept) -> None:
         group.append(kept)

@@ -42,6 +42,48 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "ko": "{path}에 쓸 수 없습니다({reason}). 그 디스크의 공간을 비우거나 MADANG_DATA_DIR에 다른 디스크의 폴더를 "
         "지정하세요.",
     },
+    "db_version": {
+        "en": "PostgreSQL {version} is older than Madang is tried with ({tried}); it may lack something.",
+        "ko": "PostgreSQL {version}은 마당이 시험한 판({tried})보다 오래되어 모자라는 기능이 있을 수 있습니다.",
+    },
+    "db_vector": {
+        "en": "Madang needs the extension pgvector 0.8 or later in PostgreSQL; there is {version}. Install it on the "
+        "database's machine (Debian: postgresql-{tried}-pgvector), then run `madang migrate`.",
+        "ko": "PostgreSQL에 pgvector 0.8 이상이 있어야 합니다(지금: {version}). 데이터베이스가 있는 컴퓨터에 설치한 뒤 "
+        "(Debian: postgresql-{tried}-pgvector) `madang migrate`를 실행하세요.",
+    },
+    "db_empty": {
+        "en": "The database is empty. Run `madang migrate` with the address of its owner, once; PostgreSQL {tried} "
+        "with pgvector 0.8 or later is needed.",
+        "ko": "데이터베이스가 비어 있습니다. 소유자의 주소로 `madang migrate`를 한 번 실행하세요. PostgreSQL {tried}과 "
+        "pgvector 0.8 이상이 필요합니다.",
+    },
+    "db_role": {
+        "en": "DATABASE_URL signs in as {name}, who may not act as {app}. As the owner of the database: "
+        "GRANT {app} TO {name};",
+        "ko": "DATABASE_URL의 {name}에게 {app} 역할이 없습니다. 데이터베이스의 소유자로 실행하세요: "
+        "GRANT {app} TO {name};",
+    },
+    "db_old": {
+        "en": "The database is of an older version ({there}, this is {here}). Run `madang migrate` with the address of "
+        "its owner.",
+        "ko": "데이터베이스가 이전 판({there})의 것입니다(이 프로그램: {here}). 소유자의 주소로 `madang migrate`를 "
+        "실행하세요.",
+    },
+    "db_newer": {
+        "en": "The database is of a newer version ({there}, this is {here}). Install that version of Madang.",
+        "ko": "데이터베이스가 더 새로운 판({there})의 것입니다(이 프로그램: {here}). 그 판의 마당을 설치하세요.",
+    },
+    "db_privileged": {
+        "en": "DATABASE_URL signs in as {name}, who is a superuser, bypasses row-level security or owns the tables; "
+        "one fault in the code would then show everybody's data. Give Madang a role of its own: "
+        "CREATE ROLE madang LOGIN PASSWORD '…'; GRANT madang_app TO madang; and keep the owner's address in "
+        "MADANG_OWNER_DATABASE_URL, for `madang migrate` alone.",
+        "ko": "DATABASE_URL의 {name}은(는) 슈퍼유저이거나, 행 수준 보안을 건너뛰거나, 테이블의 소유자입니다. 그러면 "
+        "코드에 결함이 하나만 있어도 모든 사람의 자료가 보일 수 있습니다. 마당에 따로 역할을 주세요: "
+        "CREATE ROLE madang LOGIN PASSWORD '…'; GRANT madang_app TO madang; 소유자의 주소는 `madang migrate`에만 "
+        "쓰도록 MADANG_OWNER_DATABASE_URL에 두세요.",
+    },
     "running": {
         "en": "Madang is already running here ({folder}): process {pid}, {url}. Open that address, or end it first "
         "with: kill {pid}. For a second Madang set MADANG_DATA_DIR to another folder.",

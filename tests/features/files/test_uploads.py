@@ -1,5 +1,6 @@
 """An upload is either claimed by a row or gone, whatever happens in between."""
 
+import asyncio
 import hashlib
 
 import pytest
@@ -96,6 +97,34 @@ async def test_what_is_refused_is_never_stored(house, monkeypatch, content, erro
             text("SELECT count(*) FROM supervisor.outbox WHERE payload->>'key' LIKE :mine"),
             {"mine": f"files/{who.account_id}/%"},
         )
+
+
+async def test_an_account_keeps_no_more_than_its_quota_however_many_come_at_once(house, monkeypatch):
+    monkeypatch.setattr(uploads, "load", lambda: FileSettings(storage_quota_mb=0.001))
+    who, other = await new_account(house), await new_account(house)
+
+    async def upload(owner, number):
+        received = await uploads.receive_upload(house, owner, f"{number}.txt", pieces(b"x" * 300))
+        async with house.db.transaction(owner) as tx:
+            return await uploads.keep_file(tx, owner, received)
+
+    done = await asyncio.gather(*(upload(who, number) for number in range(8)), return_exceptions=True)
+    refused = [one for one in done if isinstance(one, TooLarge)]
+    assert (len(refused), {one.code for one in refused}) == (5, {"storage_full"})
+    assert refused[0].extra == {"used_bytes": 900, "quota_bytes": 1000}
+    await upload(other, 0)
+    kept = next(one for one in done if not isinstance(one, BaseException))
+    async with house.db.transaction(who) as tx:
+        await uploads.delete_file(tx, who, kept.id)
+    await upload(who, 9)
+
+
+async def test_without_a_quota_there_is_no_bound(house, monkeypatch):
+    monkeypatch.setattr(uploads, "load", lambda: FileSettings(storage_quota_mb=0))
+    who = await new_account(house)
+    received = await uploads.receive_upload(house, who, "a.txt", pieces(b"x" * 300))
+    async with house.db.transaction(who) as tx:
+        assert (await uploads.keep_file(tx, who, received)).size == 300
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(house):

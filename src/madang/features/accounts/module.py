@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from madang.kernel.auth import AUTHENTICATOR
+from madang.kernel.auth import AUTHENTICATOR, STANDING
 from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
     from datetime import datetime
 
     import click
@@ -53,13 +53,24 @@ class Accounts(Module):
         """The check of access tokens, what somebody takes along of their account, and how long signatures are good."""
         from madang.features.accounts.contracts import EXPORT, SIGNED
 
-        return (AUTHENTICATOR.offer(_authenticate), EXPORT.offer(_export), SIGNED.offer(_good_until))
+        return (
+            AUTHENTICATOR.offer(_authenticate),
+            STANDING.offer(_find_ended),
+            EXPORT.offer(_export),
+            SIGNED.offer(_good_until),
+        )
 
 
 async def _authenticate(house: "House", bearer: str) -> "Principal":
     from madang.features.accounts.service.desk import authenticate
 
     return await authenticate(house, bearer)
+
+
+async def _find_ended(house: "House", asked: "Collection[Principal]") -> "set[Principal]":
+    from madang.features.accounts.service.standing import ended
+
+    return await ended(house, asked)
 
 
 async def _good_until(tx: "Tx", before: "datetime") -> "datetime":

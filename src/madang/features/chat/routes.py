@@ -15,7 +15,7 @@ from madang.features.chat.contracts import LONGEST_TITLE, Accepted, MessageStatu
 from madang.features.chat.queries import list_messages, list_sessions
 from madang.features.chat.service import answers, asking, sessions
 from madang.features.chat.tables import ChatMessage, ChatSession
-from madang.features.runs.public import Totals, event_stream, price, results
+from madang.features.runs.public import Totals, event_stream, permit_reader, price, results
 from madang.kernel.db import Tx
 from madang.kernel.errors import BadRequest
 from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx, decode_cursor
@@ -234,10 +234,11 @@ async def post_streaming(
     body: StreamingQuestion, house: HouseDep, tx: WriteTx, who: Who, key: Key = None
 ) -> StreamingResponse:
     """Ask a question and read its answer in the same response; hanging up does not stop it."""
+    await permit_reader(house, who)
     question = Question(body.question, tuple(body.document_ids), body.model, body.agent, body.scope_id)
     accepted = await asking.ask(house, tx, who, body.session_id, question, key)
     return StreamingResponse(
-        event_stream(house, accepted.opening, 0),
+        event_stream(house, who, accepted.opening, 0),
         media_type="text/event-stream",
         headers={
             "Cache-Control": "no-store",

@@ -2,6 +2,7 @@
 
 from madang.features.runs.contracts import ENDED, RunEnded, RunRequest, RunResult, Status, Totals
 from madang.features.runs.service.desk import cancel, forget_words, is_active, price, results, start_run
+from madang.features.runs.service.readers import permit_reader
 from madang.features.runs.service.reading import Opening, events
 from madang.features.runs.service.sse import event_stream
 
@@ -18,6 +19,7 @@ __all__ = [
     "events",
     "forget_words",
     "is_active",
+    "permit_reader",
     "price",
     "results",
     "start_run",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator
 from madang.features.runs.access import own_run
 from madang.features.runs.contracts import ENDED, Status
 from madang.features.runs.service import desk
+from madang.features.runs.service.readers import permit_reader
 from madang.features.runs.service.reading import open_events
 from madang.features.runs.service.sse import HEADERS, event_stream
 from madang.features.runs.tables import Run
@@ -81,7 +82,9 @@ async def get_run(run_id: UUID, tx: ReadTx, who: Who) -> RunBody:
     return _body(await own_run(tx, who, run_id))
 
 
-@router.get("/{run_id:uuid}/events", response_class=StreamingResponse, responses={**EVENT_STREAM, **problems(401, 404)})
+@router.get(
+    "/{run_id:uuid}/events", response_class=StreamingResponse, responses={**EVENT_STREAM, **problems(401, 404, 429)}
+)
 async def get_events(
     run_id: UUID,
     house: HouseDep,
@@ -95,10 +98,11 @@ async def get_events(
     ] = 0,
 ) -> StreamingResponse:
     """The run's events above `Last-Event-ID` and `after`, each once and in order, live or not."""
+    await permit_reader(house, who)
     opening = await open_events(tx, who, run_id)
     cursor = max(last_event_id, after)
     return StreamingResponse(
-        event_stream(house, opening, cursor),
+        event_stream(house, who, opening, cursor),
         media_type="text/event-stream",
         headers={**HEADERS, "X-Run-ID": str(run_id)},
     )

@@ -19,6 +19,9 @@ class RunSettings(EnvSettings):
     max_attempts: int = Field(
         default=8, ge=1, le=100, description="An answer that ended this many workers is given up with an error."
     )
+    max_streams: int = Field(
+        default=50, ge=1, le=10_000, description="Event streams that one account reads from one api process at most."
+    )
     heartbeat_seconds: float = Field(
         default=5, gt=0, le=60, description="Silence on an event stream after which a comment keeps it open."
     )

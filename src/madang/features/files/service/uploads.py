@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import BinaryIO
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from madang.features.files.access import file_of
 from madang.features.files.contracts import DISCARD, DiscardObject, ReceivedFile, StoredFile
@@ -37,10 +37,13 @@ async def receive_upload(house: House, who: Principal, filename: str, content: A
     """Take an upload into storage, its type told by its content.
 
     Holds one piece in memory and the rest on disk; opens no transaction while it reads. Raises Invalid
-    (`file_empty`), TooLarge (`file_too_large`), UnsupportedType (`unsupported_file_type`) and Unavailable
-    (`storage_unavailable`). Claim the result with `keep_file` within an hour; what is never claimed is removed.
+    (`file_empty`), TooLarge (`file_too_large`, and `storage_full` where the account has no room left at all),
+    UnsupportedType (`unsupported_file_type`) and Unavailable (`storage_unavailable`). Claim the result with `keep_file`
+    within an hour; what is never claimed is removed.
     """
     name = safe_name(filename)
+    async with house.db.transaction(who) as tx:
+        await _permit_bytes(tx, who, 1)
     with tempfile.TemporaryFile() as spool:
         size, sha256 = await _spool(spool, content)
         media_type = await asyncio.to_thread(media_type_of, spool, name)
@@ -54,7 +57,8 @@ async def receive_upload(house: House, who: Principal, filename: str, content: A
 
 
 async def keep_file(tx: Tx, who: Principal, received: ReceivedFile) -> StoredFile:
-    """Claim a received upload for the account."""
+    """Claim a received upload for the account. Raises TooLarge (`storage_full`) when it would take more than it may."""
+    await _permit_bytes(tx, who, received.size)
     row = File(
         id=received.id,
         account_id=who.account_id,
@@ -67,6 +71,18 @@ async def keep_file(tx: Tx, who: Principal, received: ReceivedFile) -> StoredFil
     tx.add(row)
     await tx.flush()
     return _stored(row)
+
+
+async def _permit_bytes(tx: Tx, who: Principal, more: int) -> None:
+    """Whether so many bytes more fit; until the end of the transaction nobody else adds to the account's files."""
+    most = load().storage_quota_bytes
+    if most is None:
+        return
+    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"files of {who.account_id}", 0))))
+    used = await tx.scalar(select(func.coalesce(func.sum(File.size), 0)).where(File.account_id == who.account_id))
+    if int(used or 0) + more > most:
+        detail = f"Your files would take more than {load().storage_quota_mb:g} MB, which is all you have. Delete some."
+        raise TooLarge("storage_full", detail, used_bytes=int(used or 0), quota_bytes=most)
 
 
 async def drop_upload(tx: Tx, received: ReceivedFile) -> None:
