@@ -196,3 +196,17 @@ async def test_while_a_server_is_away_the_answer_is_to_come_again(house_settings
             response = await api.get(f"/{part}")
             check_problem(response, 503, f"{part}_unavailable")
             assert response.headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize(("scheme", "is_strict"), [("http", False), ("https", True)])
+async def test_every_answer_has_security_headers_and_over_tls_asks_for_tls_alone(
+    house: House, scheme: str, is_strict: bool
+):
+    transport = httpx.ASGITransport(build_app(house, []), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://madang.test") as client:
+        answer = await client.get("/api/v1/nothing")
+    assert answer.status_code == 404
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert ("strict-transport-security" in answer.headers) == is_strict

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from madang.catalog import installed
 from madang.features.operations.public import hand_in, report_alive, report_gone
 from madang.kernel.house import House, open_house
-from madang.kernel.http import build_app
+from madang.kernel.http import SHARED_CLIENT, build_app
 from madang.kernel.settings import Settings
 from madang.kernel.telemetry import READERS, shared
 from tests.features.providers.conftest import configure, upstream
@@ -137,3 +137,34 @@ async def test_open_streams_are_shown(api):
     with READERS.track_inprogress():
         assert (await numbers(api))["madang_stream_readers"] == before + 1
     assert (await numbers(api))["madang_stream_readers"] == before
+
+
+STRANGER = ("203.0.113.9", 1)
+
+
+async def test_strangers_are_told_the_status_and_no_more(house, configure, upstream):
+    transport = httpx.ASGITransport(build_app(house, installed()), client=STRANGER)
+    async with httpx.AsyncClient(transport=transport, base_url="http://madang.test") as stranger:
+        for path in ("/health", "/health/ready"):
+            assert set((await stranger.get(path)).json()) == {"status"}
+        for headers in ({}, {"Authorization": "Bearer a guess"}, {"Authorization": "Bearer mk_guess"}):
+            refused = await stranger.get("/metrics", headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (403, "metrics_private")
+
+
+async def test_the_metrics_token_opens_metrics_and_details_from_anywhere(house_settings, configure, upstream):
+    settings = house_settings.model_copy(update={"metrics_token": SecretStr("a token for the metrics")})
+    async with open_house(settings, installed(), "test", deliver=lambda _: None) as house:
+        transport = httpx.ASGITransport(build_app(house, installed()), client=STRANGER)
+        headers = {"Authorization": "Bearer a token for the metrics"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://madang.test", headers=headers) as scraper:
+            assert (await scraper.get("/metrics")).status_code == 200
+            assert "services" in (await scraper.get("/health")).json()
+
+
+async def test_a_proxy_that_is_not_trusted_opens_nothing_from_this_machine(house, configure, upstream):
+    async def forwarded(scope, receive, send):
+        await build_app(house, installed())({**scope, SHARED_CLIENT: True}, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(forwarded), base_url="http://madang.test") as client:
+        assert (await client.get("/metrics")).status_code == 403

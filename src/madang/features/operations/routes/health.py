@@ -46,7 +46,7 @@ def _is_local(request: Request) -> bool:
         return False
 
 
-@router.get("/health")
+@router.get("/health", response_model_exclude_none=True)
 async def get_health(house: HouseDep, may_see: MaySee) -> Health:
     """How every part is; always 200, so that a person can read it. Strangers are told the status alone."""
     found = await health(house)
@@ -59,7 +59,11 @@ async def get_live() -> Alive:
     return Alive()
 
 
-@router.get("/health/ready", responses={503: {"description": "A part is away.", "model": Health}})
+@router.get(
+    "/health/ready",
+    response_model_exclude_none=True,
+    responses={503: {"description": "A part is away.", "model": Health}},
+)
 async def get_ready(house: HouseDep, response: Response, may_see: MaySee) -> Health:
     """200 when an answer can be given, 503 with the same body when one cannot."""
     found = await health(house)
