@@ -16,8 +16,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
@@ -26,6 +26,7 @@ import uvloop
 from machine import machine_line, table
 
 if TYPE_CHECKING:
+    from madang.features.usage.public import Call, Metering
     from madang.kernel.settings import Settings
 
 STANDIN = Path(__file__).parent.parent / "tests" / "standin.py"
@@ -44,11 +45,21 @@ def body(model: str) -> dict[str, object]:
     }
 
 
+@asynccontextmanager
+async def unmetered(house: object, spender: object, call: "Call") -> AsyncGenerator["Metering"]:
+    """What stands in for `usage.metered`: reading is measured here, and needs no database."""
+    from madang.features.usage.public import Metering
+
+    yield Metering(call.max_output)
+
+
 async def by_madang(url: str) -> Read:
     """`providers.public.stream_chat`."""
     from madang.features.providers.public import ChatRequest, Message, stream_chat
+    from madang.features.providers.service import streaming
     from madang.kernel.house import open_house
 
+    vars(streaming)["metered"] = unmetered
     house = await KEPT.enter_async_context(open_house(nowhere(), [], "bench", lambda _: None))
 
     async def read() -> int:
@@ -103,8 +114,10 @@ async def by_langchain(url: str) -> Read:
 async def by_bridge(url: str) -> Read:
     """`providers.public.chat_model`: LangChain's interface over our path."""
     from madang.features.providers.public import chat_model
+    from madang.features.providers.service import streaming
     from madang.kernel.house import open_house
 
+    vars(streaming)["metered"] = unmetered
     house = await KEPT.enter_async_context(open_house(nowhere(), [], "bench", lambda _: None))
     model = chat_model(house, "openai/bench")
 

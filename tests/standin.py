@@ -8,7 +8,7 @@ text=T              this answer instead, word by word
 first_ms=N          wait so long before the first word          headers_ms=N  wait before the response's headers
 stall_after=N       say nothing more after N words              cut_after=N   break the connection after N words
 close_after=N       end the stream in good order after N words, without a finish reason or [DONE]
-error_after=N       an error object after N words               nonsense=KIND html, json, types, endless, words or utf8
+error_after=N       an error object after N words               nonsense=KIND html, json, types, endless or words
 status=N            this HTTP status, with retry_after=N seconds   times=N    only for the first N calls with this name
 usage=0 done=0 finish=0   leave out the usage, [DONE], or the finish reason
 reasoning=N         think N words aloud first                   tool=NAME     call this tool, arguments in three pieces
@@ -38,9 +38,8 @@ from aiohttp import web
 _NONSENSE = {
     "html": b"<!doctype html><html><body>Sign in to the hotel's network</body></html>\n",
     "json": b'{"object": "chat.completion", "choices": []}\n',
-    "types": b'data: {"choices": [{"delta": {"content": 7}}]}\n\n',
+    "types": b'data: {"choices": 7}\n\n',
     "words": b"data: hello there\n\n",
-    "utf8": b'data: {"choices": [{"delta": {"content": "\xff\xfe"}}]}\n\n',
 }
 
 

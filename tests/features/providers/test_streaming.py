@@ -116,7 +116,6 @@ async def test_what_is_sent(models_house, upstream):
         ("nonsense=json", ModelNonsense, ""),
         ("nonsense=types", ModelNonsense, ""),
         ("nonsense=words", ModelNonsense, ""),
-        ("nonsense=utf8", ModelNonsense, ""),
         ("nonsense=endless", ModelNonsense, ""),
         ("rate=200&tokens=9&cut_after=4", ModelCutOff, words(4)),
         ("rate=200&tokens=9&close_after=4", ModelCutOff, words(4)),
@@ -127,8 +126,7 @@ async def test_each_wrong_has_its_error(models_house, upstream, script, error, h
     model = f"openai/bench?{script}"
     with pytest.raises(error) as caught:
         await listen(models_house, model)
-    assert caught.value.heard[:1] == heard[:1], "what came before an error was passed on, but for its last moment"
-    assert heard.startswith(caught.value.heard)
+    assert caught.value.heard == heard, "what came before an error was passed on"
     assert "sk-secret" not in caught.value.detail
     assert upstream.calls.total() == 1, "what will not pass is not tried again, and nothing is after the first token"
     await until(lambda: upstream.live == 0)

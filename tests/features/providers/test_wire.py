@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from madang.features.providers.contracts import ChatRequest, Message, ModelInfo
+from madang.features.providers.service.event_stream import EventStream
 from madang.features.providers.service.models import chat_route, find_model
 from madang.features.providers.service.tokens import cost, estimate_tokens
-from madang.features.providers.service.wire import EventReader, NonsenseError, request_body
+from madang.features.providers.service.wire import request_body
 from madang.features.providers.settings import ProviderSettings
 
 
@@ -23,7 +24,7 @@ def written(texts, line_end):
 def test_wherever_it_is_cut_the_text_is_the_same(texts, data, line_end):
     stream = written(texts, line_end)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
-    reader = EventReader()
+    reader = EventStream()
     batches = [reader.take(stream[a:b]) for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     batches.append(reader.finish())
     assert "".join(batch.text for batch in batches) == "".join(texts).replace("\0", "")
@@ -34,32 +35,27 @@ def test_wherever_it_is_cut_the_text_is_the_same(texts, data, line_end):
 def test_a_stream_that_ends_anywhere_was_cut_off_and_is_no_nonsense(texts, data, line_end):
     stream = written(texts, line_end).partition(b"data: ")
     stream = b"".join(stream[1:])
-    reader = EventReader()
+    reader = EventStream()
     heard = reader.take(stream[: data.draw(st.integers(0, len(stream)))]).text + reader.finish().text
     assert "".join(texts).replace("\0", "").startswith(heard)
 
 
-@pytest.mark.parametrize("stream", [b"<html>", b'{"error": "no"}', b"data: hello", b"data: <html>"])
+@pytest.mark.parametrize("stream", [b"<html>", b'{"no": "error"}', b"data: hello", b"data: <html>"])
 def test_what_was_never_the_protocol_is_nonsense_also_at_the_end(stream):
-    reader = EventReader()
-    reader.take(stream)
-    with pytest.raises(NonsenseError):
-        reader.finish()
+    reader = EventStream()
+    assert reader.take(stream).broken or reader.finish().broken
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(stream):
-    reader = EventReader()
-    try:
-        reader.take(stream)
-        reader.finish()
-    except NonsenseError:
-        pass
+    reader = EventStream()
+    reader.take(stream)
+    reader.finish()
 
 
 def test_null_where_servers_write_null():
     event = '{"choices":[{"delta":{"content":null,"tool_calls":null},"finish_reason":null}],"usage":null,"error":null}'
-    batch = EventReader().take(f"data: {event}\n\n".encode())
+    batch = EventStream().take(f"data: {event}\n\n".encode())
     assert not batch.says_something
     assert (batch.error, batch.counted, batch.finish_reason) == (None, None, None)
 

@@ -77,8 +77,9 @@ class ToolCallPart:
 class ChatChunk:
     """What had come since the last one: all tokens of a moment in one object.
 
-    The last chunk of an answer, and only that, carries `usage`; `finish_reason` is the server's ("stop", "length",
-    "tool_calls", …) and may come with it or before.
+    The last chunk of an answer, and only that, carries `usage` and `finish_reason`: "stop", "length" (the model's limit
+    or that of the request), "budget" (what the spender's budget affords), "content_filter", "tool_calls", or a reason
+    of the server's own. `retracts`: all text of the chunks before was reasoning, as the model shows only now.
     """
 
     text: str = ""
@@ -86,6 +87,7 @@ class ChatChunk:
     tool_calls: tuple[ToolCallPart, ...] = ()
     finish_reason: str | None = None
     usage: Usage | None = None
+    retracts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +130,15 @@ class ModelUnknown(Invalid):
 
 
 class ModelUnreachable(Unavailable):
-    """The model's server is away or fails, after the retries."""
+    """The model's server is away or fails, after the retries. `upstream` is what it said, for the operator alone."""
 
-    def __init__(self, name: str, why: str) -> None:
+    def __init__(self, name: str, why: str, *, upstream: str = "") -> None:
         super().__init__(
             "model_unreachable",
             f"The server of {name} cannot be reached ({why}). Try again in a minute, or choose another model.",
             model=name,
         )
+        self.upstream = upstream
 
 
 class ModelTimeout(GatewayTimeout):
@@ -150,14 +153,18 @@ class ModelTimeout(GatewayTimeout):
 
 
 class ModelCutOff(BadGateway):
-    """The connection ended in the middle of an answer; what came before stands, but it is not the whole."""
+    """The answer ended in the middle; what came before stands, but it is not the whole.
 
-    def __init__(self, name: str) -> None:
+    The connection broke, or the server reported an error: `upstream` is what it said, for the operator alone.
+    """
+
+    def __init__(self, name: str, *, upstream: str = "") -> None:
         super().__init__(
             "model_cut_off",
             f"The connection to {name} broke in the middle of the answer. Ask again for a whole one.",
             model=name,
         )
+        self.upstream = upstream
 
 
 class ModelSilent(BadGateway):
@@ -172,24 +179,37 @@ class ModelSilent(BadGateway):
 
 
 class ModelNonsense(BadGateway):
-    """What came back is not the OpenAI protocol."""
+    """What came back is not the OpenAI protocol. `upstream` is how it begins, for the operator alone."""
 
-    def __init__(self, name: str, why: str) -> None:
+    def __init__(self, name: str, why: str, *, upstream: str = "") -> None:
         super().__init__(
             "model_nonsense",
             f"The server of {name} does not speak the OpenAI protocol ({why}). Check OPENAI_BASE_URL, or choose "
             "another model.",
             model=name,
         )
+        self.upstream = upstream
 
 
 class ModelRefused(BadGateway):
-    """The model's server understood and said no. `upstream_status` is its HTTP status, 200 for a refusal mid-stream."""
+    """The model's server understood and said no.
 
-    def __init__(self, name: str, upstream_status: int, advice: str) -> None:
+    `upstream_status` is its HTTP status, 200 for a refusal mid-stream; `upstream` is what it said, for the operator
+    alone. `code` tells the refusals apart that people can do something about.
+    """
+
+    def __init__(
+        self, name: str, upstream_status: int, advice: str, *, code: str = "model_refused", upstream: str = ""
+    ) -> None:
         super().__init__(
-            "model_refused",
+            code,
             f"The server of {name} refused ({upstream_status}). {advice}",
             model=name,
             upstream_status=upstream_status,
         )
+        self.upstream = upstream
+
+
+def upstream_message(problem: Exception) -> str:
+    """What a model's server said about a problem, without the key it was asked with; empty when it said nothing."""
+    return str(getattr(problem, "upstream", ""))

@@ -6,15 +6,19 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import aiohttp
+from yarl import URL
 
 from madang.features.providers import settings as provider_settings
 from madang.features.providers.contracts import ModelRefused, ModelTimeout, ModelUnreachable
 from madang.features.providers.service.models import Route
+from madang.features.providers.service.upstream_errors import UpstreamError, advice_for, may_pass, read_error_body
 from madang.features.providers.settings import ProviderSettings
 from madang.kernel import log
+from madang.kernel.clock import now
 from madang.kernel.errors import Problem
 
 if TYPE_CHECKING:
@@ -24,18 +28,13 @@ logger = log.get_logger(__name__)
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 20.0
-ERROR_BYTES = 4096
+ERROR_BYTES = 16_384
 QUERIES_AT_ONCE = 16
 """Questions a process has embedded at the same time; they never wait behind the passages of an upload."""
-_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_ADVICE = {
-    400: "It does not accept this request; the conversation may be too long for the model.",
-    401: "Check OPENAI_API_KEY.",
-    403: "Its key may not use this model; choose another one.",
-    404: "It does not know this model; check its name and OPENAI_BASE_URL.",
-    413: "The conversation is too long for it; begin a new one.",
-    429: "It is at its limit; wait a little, or check the account's credit.",
-}
+MOST_REDIRECTS = 2
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ABOUT_THE_MODEL = frozenset({200, 400, 404, 410, 422})
+_KEEPS_METHOD = frozenset({307, 308})
 
 
 class AgainError(Exception):
@@ -87,6 +86,10 @@ class Client:
     passage_places: asyncio.Semaphore
     query_places: asyncio.Semaphore
     dimensions: dict[str, int] = field(default_factory=dict[str, int])
+    refused_parameters: dict[tuple[str, str], frozenset[str]] = field(
+        default_factory=dict[tuple[str, str], frozenset[str]]
+    )
+    """By server and model, what it has said it does not take."""
 
     @asynccontextmanager
     async def place(self, route: Route) -> AsyncGenerator[None]:
@@ -117,19 +120,25 @@ class Client:
         if route.is_built_in:
             # llama.cpp closes after each stream without saying so, and a request on such a connection is lost.
             headers["Connection"] = "close"
+        url = URL(route.url_of(path))
+        for left in range(MOST_REDIRECTS, -1, -1):
+            response = await self._send(route, url, body, headers)
+            if response.status == 200:  # OK
+                return response
+            try:
+                url = await self._refuse(route, response, url, may_follow=left > 0)
+            finally:
+                response.close()
+        raise AssertionError("the last redirect is refused")
+
+    async def _send(self, route: Route, url: URL, body: bytes, headers: dict[str, str]) -> aiohttp.ClientResponse:
         try:
-            response = await self.session.post(f"{route.url}{path}", data=body, headers=headers, allow_redirects=False)
+            return await self.session.post(url, data=body, headers=headers, allow_redirects=False)
         except aiohttp.ServerDisconnectedError as error:
             # Most often a kept connection that the server gave up while it was idle: a new one works at once.
             raise AgainError(ModelUnreachable(route.info.id, _reason(error)), is_stale=True) from error
         except (aiohttp.ClientError, OSError) as error:
             raise AgainError(ModelUnreachable(route.info.id, _reason(error))) from error
-        if response.status != 200:  # OK
-            try:
-                await self._refuse(route, response)
-            finally:
-                response.close()
-        return response
 
     async def persist[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until it works, the retries are used up, or the error will not pass; waits grow and are jittered."""
@@ -151,16 +160,14 @@ class Client:
                 )
             await asyncio.sleep(wait)
 
-    async def _refuse(self, route: Route, response: aiohttp.ClientResponse) -> None:
-        said = hidden(await _said(response), route)
-        logger.warning("model_refused", model=route.info.id, status=response.status, said=said)
+    async def _refuse(self, route: Route, response: aiohttp.ClientResponse, asked: URL, *, may_follow: bool) -> URL:
+        """Where to ask instead, for a redirect within the same server; all else raises what is wrong."""
         status = response.status
-        if status >= 500 or status == 408:  # the server's own failures
-            raise AgainError(ModelUnreachable(route.info.id, f"HTTP {status}"), _retry_after(response))
-        refused = ModelRefused(route.info.id, status, _ADVICE.get(status, "Check OPENAI_BASE_URL and the model."))
-        if status in _PASSING and "insufficient_quota" not in said:
-            raise AgainError(refused, _retry_after(response))
-        raise refused
+        if status in _REDIRECTS:
+            return _redirected(route, response, asked, may_follow=may_follow)
+        error = read_error_body(hidden(await _said(response), route))
+        logger.warning("model_refused", model=route.info.id, status=status, said=error.said)
+        raise problem_of(route, status, error, _retry_after(response))
 
 
 @asynccontextmanager
@@ -190,6 +197,33 @@ def hidden(said: str, route: Route) -> str:
     return said.replace(key, "…") if key else said
 
 
+def problem_of(route: Route, status: int, error: UpstreamError, wait: float | None = None) -> Exception:
+    """What to raise for an answer of this status with this error: an AgainError when it may pass."""
+    name, meaning = route.info.id, error.meaning
+    if meaning == "model_not_found" and status not in _ABOUT_THE_MODEL:
+        meaning = "other"
+    if meaning == "other" and (status >= 500 or status == 408):  # the server's own failures
+        return AgainError(ModelUnreachable(name, f"HTTP {status}", upstream=error.message), wait)
+    code, advice = advice_for(status, meaning)
+    refused = ModelRefused(name, status, advice, code=code, upstream=error.message)
+    return AgainError(refused, wait) if meaning == "other" and may_pass(status) else refused
+
+
+def _redirected(route: Route, response: aiohttp.ClientResponse, asked: URL, *, may_follow: bool) -> URL:
+    """The new address, when it is the same server and takes the same request; the key goes nowhere else."""
+    try:
+        target = asked.join(URL(response.headers.get("Location", "")))
+    except ValueError:
+        target = asked
+    same_place = target.host == asked.host and (target.origin() == asked.origin() or target.scheme == "https")
+    if may_follow and same_place and response.status in _KEEPS_METHOD:
+        return target
+    place = str(target.with_user(None).with_query(None).with_fragment(None))[:200]
+    raise ModelRefused(
+        route.info.id, response.status, f"It sends requests on to {place}. Set OPENAI_BASE_URL to where it answers."
+    )
+
+
 def _backoff(failures: int) -> float:
     return FIRST_WAIT_SECONDS * 2.0**failures * random.uniform(0.5, 1.0)  # noqa: S311  # jitter needs no secrecy
 
@@ -205,13 +239,21 @@ def _reason(error: Exception) -> str:
 async def _said(response: aiohttp.ClientResponse) -> str:
     try:
         async with asyncio.timeout(2):
-            return (await response.content.read(ERROR_BYTES)).decode(errors="replace")
+            return (await response.content.read(ERROR_BYTES)).decode(errors="replace").replace("\0", "")
     except (TimeoutError, aiohttp.ClientError, OSError):
         return ""
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    """How long the server asks to wait, in seconds: as a number, in milliseconds, or as a moment."""
+    headers = response.headers
     try:
-        return max(0.0, float(response.headers.get("Retry-After", "")))
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        return max(0.0, float(headers.get("Retry-After", "")))
     except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(headers.get("Retry-After", "")) - now()).total_seconds())
+    except (ValueError, TypeError):
         return None

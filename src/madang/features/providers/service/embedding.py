@@ -18,10 +18,11 @@ from madang.features.providers.contracts import (
     ModelTimeout,
     ModelUnreachable,
 )
+from madang.features.providers.service.chunk_decoder import read_count
 from madang.features.providers.service.client import AgainError, Client, open_client
 from madang.features.providers.service.models import DIMENSIONS, Route, embedding_route
 from madang.features.providers.service.tokens import BYTES_PER_TOKEN, estimate_tokens
-from madang.features.providers.service.wire import embedding_body, read_count
+from madang.features.providers.service.wire import embedding_body
 from madang.features.usage.public import HOUSE_SPENDS, Call, Metering, Spender, metered
 
 if TYPE_CHECKING:

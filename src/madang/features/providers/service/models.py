@@ -63,12 +63,20 @@ EMBEDDING_PRICES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a model is reached: the server's URL without a slash at the end, headers, and its name there."""
+    """How a model is reached: the server's URL without a slash at the end, headers, and its name there.
+
+    `query` is that of the base URL, such as Azure's `api-version=…`; it stays behind the path of each request.
+    """
 
     info: ModelInfo
     url: str
     headers: Mapping[str, str]
     wire_name: str
+    query: str = ""
+
+    def url_of(self, path: str) -> str:
+        """The address of one of the server's endpoints."""
+        return f"{self.url}{path}?{self.query}" if self.query else f"{self.url}{path}"
 
     @property
     def is_official(self) -> bool:
@@ -159,7 +167,10 @@ def _route(info: ModelInfo, settings: ProviderSettings, local_url: str | None) -
         return Route(info, _versioned(local_url or ""), {}, wire_name)
     key = settings.openai_api_key
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-    return Route(info, (settings.openai_base_url or OPENAI_URL).rstrip("/"), headers, wire_name)
+    url, _, query = (settings.openai_base_url or OPENAI_URL).partition("?")
+    if key and "api-version=" in query:
+        headers["api-key"] = key.get_secret_value()  # where Azure's own addresses look for it
+    return Route(info, url.rstrip("/"), headers, wire_name, query)
 
 
 def _versioned(url: str) -> str:

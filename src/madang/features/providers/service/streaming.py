@@ -17,8 +17,12 @@ from madang.features.providers.contracts import (
     ModelUnreachable,
     Usage,
 )
-from madang.features.providers.service.client import AgainError, Client, hidden, open_client
+from madang.features.providers.service.answer_parts import Batch
+from madang.features.providers.service.chunk_decoder import Counted
+from madang.features.providers.service.client import AgainError, Client, hidden, open_client, problem_of
+from madang.features.providers.service.event_stream import EventStream
 from madang.features.providers.service.models import Route, chat_route
+from madang.features.providers.service.think_tags import ThinkTags
 from madang.features.providers.service.tokens import (
     estimate_input,
     estimate_tokens,
@@ -26,9 +30,11 @@ from madang.features.providers.service.tokens import (
     most_input,
     usage_of,
 )
-from madang.features.providers.service.wire import Batch, Counted, EventReader, NonsenseError, request_body
-from madang.features.usage.public import HOUSE_SPENDS, Call, Spender, metered
+from madang.features.providers.service.upstream_errors import read_error_body, unknown_parameter
+from madang.features.providers.service.wire import LIMITS, OPTIONAL, request_body
+from madang.features.usage.public import HOUSE_SPENDS, Call, Metering, Spender, metered
 from madang.kernel import log
+from madang.kernel.errors import Problem
 
 if TYPE_CHECKING:
     from madang.kernel.house import House
@@ -39,16 +45,12 @@ MOST_CHARACTERS = 4_000_000
 """A longer answer is none: the longest that models are made for has a quarter of it, and memory has an end."""
 
 
-class _BrokenError(Exception):
-    """The stream ended before the answer did."""
-
-
 async def stream_chat(
     house: "House", request: ChatRequest, spender: Spender = HOUSE_SPENDS
 ) -> AsyncGenerator[ChatChunk]:
     """The answer as it comes; the last chunk carries the usage. `spender` pays, within its budgets.
 
-    Where a budget binds, the answer is limited to what it affords: it then ends with the finish reason "length".
+    Where a budget binds, the answer is limited to what it affords: it then ends with the finish reason "budget".
     Closing this generator (use `contextlib.aclosing`) or cancelling the task that reads it closes the connection to
     the model at once. Raises ModelUnknown, ModelUnreachable, ModelRefused, ModelTimeout and ModelNonsense, and after
     the first token ModelCutOff, ModelTimeout or ModelNonsense. Raises BudgetExhausted and ModelUnpriced before
@@ -63,19 +65,29 @@ async def stream_chat(
         answer = await client.persist(lambda: _begin(client, route, limited))
         try:
             async for chunk in answer.chunks():
-                yield chunk
+                if chunk.finish_reason == "length" and _is_budgets_limit(request, metering, chunk.usage):
+                    yield replace(chunk, finish_reason="budget")
+                else:
+                    yield chunk
         finally:
             usage = answer.usage()
             metering.took(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
             answer.close()
 
 
+def _is_budgets_limit(request: ChatRequest, metering: Metering, usage: Usage | None) -> bool:
+    """Whether an answer that ran into a limit ran into what the budget affords, not into its model's own limit."""
+    most = metering.max_output
+    if most is None or (request.max_tokens is not None and request.max_tokens <= most):
+        return False
+    return usage is None or usage.estimated or usage.output_tokens >= most
+
+
 async def _begin(client: Client, route: Route, request: ChatRequest) -> "_Answer":
     seconds = client.settings.model_first_token_seconds
     try:
         async with asyncio.timeout(seconds):
-            response = await client.post(route, "/chat/completions", request_body(request, route))
-            answer = _Answer(client, route, request, response)
+            answer = _Answer(client, route, request, await _post(client, route, request))
             try:
                 await answer.open()
             except BaseException:
@@ -86,6 +98,26 @@ async def _begin(client: Client, route: Route, request: ChatRequest) -> "_Answer
     return answer
 
 
+async def _post(client: Client, route: Route, request: ChatRequest) -> aiohttp.ClientResponse:
+    """Ask; without the parameters that the server says it does not take, which is remembered when it helped."""
+    key = route.url, route.wire_name
+    known = refused = client.refused_parameters.get(key, frozenset())
+    while True:
+        body = request_body(request, route, refused)
+        try:
+            response = await client.post(route, "/chat/completions", body)
+        except ModelRefused as problem:
+            sent = (name for name in (*LIMITS, *OPTIONAL) if f'"{name}":'.encode() in body and name not in refused)
+            name = unknown_parameter(problem.upstream, sent) if problem.extra["upstream_status"] in {400, 422} else None
+            if name is None:
+                raise
+            refused |= {name}
+        else:
+            if refused is not known:
+                client.refused_parameters[key] = refused
+            return response
+
+
 class _Answer:
     """One answer that is being read."""
 
@@ -94,10 +126,13 @@ class _Answer:
         self._route = route
         self._request = request
         self._response = response
-        self._events = EventReader()
+        self._stream = EventStream()
+        self._tags = ThinkTags()
         self._first = Batch()
         self._ended = False
+        self._is_broken_off = False
         self._finish_reason: str | None = None
+        self._problem: Problem | None = None
         self._counted: Counted | None = None
         self._guessed = 0
         self._said = 0
@@ -107,36 +142,36 @@ class _Answer:
 
     async def open(self) -> None:
         """Wait for the first token. Raises AgainError when the stream breaks before it."""
-        name = self._route.info.id
-        try:
-            self._first = await self._read()
-        except _BrokenError as error:
-            raise AgainError(ModelUnreachable(name, "the connection broke before the first token")) from error
-        except NonsenseError as error:
-            raise ModelNonsense(name, str(error)) from error
-        if self._first.error is not None and not self._first.says_something:
-            raise AgainError(ModelRefused(name, 200, "It reported an error instead of an answer; try again."))
+        batch = self._first = await self._read()
+        if batch.says_something or self._problem is None:
+            return
+        if batch.error is not None:
+            raise problem_of(self._route, batch.error.status or 200, batch.error)
+        if batch.broken is None:
+            why = "the connection broke before the first token"
+            raise AgainError(ModelUnreachable(self._route.info.id, why, upstream=self._stray()))
+        raise self._problem
 
     async def chunks(self) -> AsyncGenerator[ChatChunk]:
         """The first batch, and all others until the end."""
-        name = self._route.info.id
         batch = self._first
         self._arm()
-        try:
-            while True:
-                if batch.says_something:
-                    yield ChatChunk(batch.text, batch.reasoning, batch.tool_calls)
-                if batch.error is not None:
-                    raise ModelCutOff(name)
-                if self._ended:
-                    break
-                await self._client.pulse.wait()
-                batch = await self._read()
-        except _BrokenError as error:
-            raise ModelCutOff(name) from error
-        except NonsenseError as error:
-            raise ModelNonsense(name, str(error)) from error
-        yield ChatChunk(finish_reason=self._finish_reason, usage=self.usage())
+        while True:
+            if batch.text or self._ended:
+                told = self._tags.take(batch.text, is_end=self._ended)
+                reasoning = batch.reasoning + told.reasoning if told.reasoning else batch.reasoning
+                chunk = ChatChunk(told.text, reasoning, batch.tool_calls, retracts=told.retracts)
+            else:
+                chunk = ChatChunk("", batch.reasoning, batch.tool_calls)
+            if chunk.text or chunk.reasoning or chunk.tool_calls or chunk.retracts:
+                yield chunk
+            if self._ended:
+                break
+            await self._client.pulse.wait()
+            batch = await self._read()
+        if self._problem is not None:
+            raise self._problem
+        yield ChatChunk(finish_reason=self._finish_reason or "stop", usage=self.usage())
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end; close it otherwise, at once."""
@@ -148,32 +183,53 @@ class _Answer:
             self._response.close()
 
     async def _read(self) -> Batch:
-        """The next batch that says something, an empty one at the end. What says nothing ends no silence."""
-        content = self._response.content
+        """The next batch that says something or ends the answer. What says nothing ends no silence."""
         self._read_at = asyncio.get_running_loop().time()
         while True:
-            self._waits = True
-            try:
-                data = await content.readany()
-            except (aiohttp.ClientError, OSError) as error:
-                return self._at_end(Batch(), error)
-            finally:
-                self._waits = False
-            batch = self._events.take(data) if data else self._events.finish()
+            data = await self._receive()
+            batch = self._stream.take(data) if data else self._stream.finish()
             self._note(batch)
-            if batch.done:
-                self._ended = True
-                return batch
-            if not data:
-                return self._at_end(batch, None)
-            if batch.says_something or batch.error is not None:
+            if not data or batch.done or batch.error is not None or batch.broken is not None:
+                self._end(batch)
+            if self._ended or batch.says_something:
                 return batch
 
-    def _at_end(self, batch: Batch, error: Exception | None) -> Batch:
-        if self._finish_reason is None and batch.error is None:
-            raise _BrokenError from error
+    async def _receive(self) -> bytes:
+        """What has come, nothing at the end; what came before the connection broke is not lost with it."""
+        if self._is_broken_off:
+            return b""
+        content = self._response.content
+        self._waits = True
+        try:
+            return await content.readany()
+        except (aiohttp.ClientError, OSError):
+            self._is_broken_off = True
+            return content._read_nowait(-1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the public readers raise again
+        finally:
+            self._waits = False
+
+    def _end(self, batch: Batch) -> None:
+        """Note that this was the last batch, and what is wrong with the end if anything is."""
         self._ended = True
-        return batch
+        name = self._route.info.id
+        if batch.error is not None:
+            self._problem = ModelCutOff(name, upstream=hidden(batch.error.message, self._route))
+            said = hidden(batch.error.said, self._route)[:1000]
+            logger.warning("model_error_in_stream", model=name, said=said)
+        elif batch.broken is not None:
+            self._problem = ModelNonsense(name, batch.broken, upstream=self._stray())
+            logger.warning("model_nonsense", model=name, why=batch.broken, said=self._stray())
+        elif not batch.done and not self._is_finished():
+            self._problem = ModelCutOff(name, upstream=self._stray())
+
+    def _is_finished(self) -> bool:
+        """Whether a finish reason says so; not where text came after one and then the connection broke."""
+        return self._finish_reason is not None and not (self._is_broken_off and self._stream.parts.reasons_lie)
+
+    def _stray(self) -> str:
+        """What was on the stream and is no protocol, such as a proxy's page, for the operator."""
+        stray = self._stream.stray
+        return hidden(read_error_body(stray).message, self._route) if stray else ""
 
     def _note(self, batch: Batch) -> None:
         if batch.finish_reason is not None:
@@ -188,10 +244,7 @@ class _Answer:
             self._guessed += estimate_tokens(call.arguments)
         self._said += batch.size
         if self._said > MOST_CHARACTERS:
-            raise NonsenseError("an answer without an end")
-        if batch.error is not None:
-            said = hidden(batch.error, self._route)[:1000]
-            logger.warning("model_error_in_stream", model=self._route.info.id, said=said)
+            batch.broken = "an answer without an end"
 
     def _arm(self, wait: float | None = None) -> None:
         seconds = wait or self._client.settings.model_between_tokens_seconds
