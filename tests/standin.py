@@ -10,7 +10,9 @@ stall_after=N       say nothing more after N words              cut_after=N   br
 close_after=N       end the stream in good order after N words, without a finish reason or [DONE]
 error_after=N       an error object after N words               nonsense=KIND html, json, types, endless or words
 status=N            this HTTP status, with retry_after=N seconds   times=N    only for the first N calls with this name
-usage=0 done=0 finish=0   leave out the usage, [DONE], or the finish reason
+usage=0 done=0 finish=0   leave out the usage, [DONE], or the finish reason     finish=R   this reason
+refuses=A,B         refuse requests with these parameters       location=URL  with a status: a redirect to there
+packed=1            gzip, each event at once
 reasoning=N         think N words aloud first                   tool=NAME     call this tool, arguments in three pieces
 split=N             send the bytes in pieces of N, so that lines and characters are cut anywhere
 raw=T               these bytes (as Latin-1) instead of a stream, and the end     gzip=N      N such bytes, in gzip
@@ -57,6 +59,9 @@ class Standin:
     calls: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    listed: Any = field(default_factory=list)
+    """What `GET /v1/models` has: ids, entries, or an HTTP status. Nothing by default: no list is known then."""
     closed_at: list[float] = field(default_factory=list)
 
     def app(self) -> web.Application:
@@ -64,6 +69,7 @@ class Standin:
         app.router.add_get("/stats", self._stats)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/moved/chat/completions", self._chat)
         app.router.add_post("/v1/embeddings", self._embeddings)
         return app
 
@@ -72,12 +78,16 @@ class Standin:
 
     async def _models(self, _: web.Request) -> web.Response:
         self.calls["models"] += 1
-        return web.json_response({"object": "list", "data": [{"id": "bench", "object": "model"}]})
+        if isinstance(self.listed, int):
+            return web.json_response({"error": {"message": "no list here"}}, status=self.listed)
+        entries = [one if isinstance(one, dict) else {"id": one, "object": "model"} for one in self.listed]
+        return web.json_response({"object": "list", "data": entries})
 
     async def _take(self, request: web.Request) -> tuple[str, dict[str, Any], dict[str, str]]:
         body = await request.json()
         self.bodies[:] = [*self.bodies[-99:], body]
         self.headers[:] = [*self.headers[-99:], dict(request.headers)]
+        self.paths[:] = [*self.paths[-99:], request.path_qs]
         name = str(body.get("model", ""))
         self.calls[name] += 1
         return name, body, {**self.script, **dict(parse_qsl(name.partition("?")[2]))}
@@ -90,7 +100,7 @@ class Standin:
         try:
             if "headers_ms" in script:
                 await asyncio.sleep(int(script["headers_ms"]) / 1000)
-            refusal = self._refusal(name, script)
+            refusal = self._refusal(name, script) or _unknown(script, body)
             return refusal or await _Answer(self, script, body).stream(request)
         except ConnectionResetError:
             return web.Response()
@@ -103,6 +113,8 @@ class Standin:
         if status == 200 or self.calls[name] > int(script.get("times", "1000000")):
             return None
         headers = {"Retry-After": script["retry_after"]} if "retry_after" in script else {}
+        if "location" in script:
+            headers["Location"] = script["location"]
         error = {"message": "no sk-secret here", "code": script.get("code", "refused")}
         return web.json_response({"error": error}, status=status, headers=headers)
 
@@ -133,6 +145,22 @@ class Standin:
         return web.json_response({"object": "list", "model": name, "data": data[::-1], "usage": usage})
 
 
+def _unknown(script: dict[str, str], body: dict[str, Any]) -> web.Response | None:
+    """A refusal of the first parameter that this server does not take, as newer models give it."""
+    for name in script.get("refuses", "").split(","):
+        if name in body:
+            other = "max_completion_tokens" if name == "max_tokens" else "another one"
+            message = f"Unsupported parameter: '{name}' is not supported with this model. Use '{other}' instead."
+            error = {
+                "message": message,
+                "type": "invalid_request_error",
+                "param": name,
+                "code": "unsupported_parameter",
+            }
+            return web.json_response({"error": error}, status=400)
+    return None
+
+
 class _Answer:
     def __init__(self, standin: Standin, script: dict[str, str], body: dict[str, Any]) -> None:
         self.script = script
@@ -151,6 +179,8 @@ class _Answer:
         self.response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         if "gzip" in self.script:
             return await self._bomb(int(self.script["gzip"]))
+        if "packed" in self.script:
+            self.response.enable_compression(web.ContentCoding.gzip)
         await self.response.prepare(request)
         if "nonsense" in self.script:
             return await self._nonsense()
@@ -212,7 +242,7 @@ class _Answer:
             for piece in ('{"city":', ' "Se', 'oul"}'):
                 await self._event({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
         if self.script.get("finish") != "0":
-            await self._event({}, "tool_calls" if "tool" in self.script else "stop")
+            await self._event({}, self.script.get("finish", "tool_calls" if "tool" in self.script else "stop"))
         if self.script.get("usage") != "0":
             counted = {"prompt_tokens": self.input_tokens, "completion_tokens": len(self.words)}
             usage = self.script.get("counts") or json.dumps(counted)

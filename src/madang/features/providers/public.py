@@ -22,6 +22,7 @@ from madang.features.providers.contracts import (
     ToolCall,
     ToolCallPart,
     Usage,
+    upstream_message,
 )
 from madang.features.providers.service.models import (
     chat_route,
@@ -87,6 +88,7 @@ __all__ = [
     "model_info",
     "price_of",
     "stream_chat",
+    "upstream_message",
 ]
 
 

@@ -29,7 +29,10 @@ _FAILED: Final = frozenset(
 
 @dataclass(slots=True)
 class Batch:
-    """What one read of the socket brought. `error` is the server's; `broken` says what came last and is no protocol."""
+    """What one read of the socket brought. `error` is the server's; `broken` says what came last and is no protocol.
+
+    `retracts`: all text before it was reasoning.
+    """
 
     text: str = ""
     reasoning: str = ""
@@ -39,11 +42,12 @@ class Batch:
     error: UpstreamError | None = None
     broken: str | None = None
     done: bool = False
+    retracts: bool = False
 
     @property
     def says_something(self) -> bool:
         """Whether there is anything in it for a reader."""
-        return bool(self.text or self.reasoning or self.tool_calls)
+        return bool(self.text or self.reasoning or self.tool_calls or self.retracts)
 
     @property
     def size(self) -> int:
@@ -148,29 +152,36 @@ class AnswerParts:
 
     def add(self, choice: Choice, batch: Batch) -> None:
         """Take one choice of an event in."""
-        if self._choice is None:
-            self._choice = choice.index
         if choice.index != self._choice:
-            return
+            if self._choice is not None:
+                return
+            self._choice = choice.index
         delta = choice.delta
         if delta is not None:
-            self._add_text(delta, is_whole=choice.is_whole)
-            for call in delta.tool_calls or ():
-                self.calls.add(call)
+            if delta.content:
+                self._add_text(delta.content, is_whole=choice.is_whole)
+            if thought := delta.reasoning_content or delta.reasoning or delta.thinking or delta.reasoning_text:
+                self.thoughts.pieces.append(thought)
+            if delta.refusal or delta.tool_calls:
+                self._add_more(delta)
         if choice.finish_reason:
             self._finish(choice.finish_reason, batch)
 
-    def _add_text(self, delta: Delta, *, is_whole: bool) -> None:
-        if is_whole and self._has_delta:
-            return
-        if delta.content:
-            self.texts.pieces.append(delta.content)
-            self._has_delta = self._has_delta or not is_whole
-            self.reasons_lie = self.reasons_lie or self._has_finished
-        if thought := delta.reasoning_content or delta.reasoning or delta.thinking or delta.reasoning_text:
-            self.thoughts.pieces.append(thought)
+    def _add_text(self, text: str, *, is_whole: bool) -> None:
+        if is_whole:
+            if self._has_delta:
+                return
+        else:
+            self._has_delta = True
+        if self._has_finished:
+            self.reasons_lie = True
+        self.texts.pieces.append(text)
+
+    def _add_more(self, delta: Delta) -> None:
         if delta.refusal:
             self.texts.pieces.append(delta.refusal)
+        for call in delta.tool_calls or ():
+            self.calls.add(call)
 
     def _finish(self, given: str, batch: Batch) -> None:
         reason = _REASONS.get(given.lower(), given[:40])

@@ -63,12 +63,18 @@ class Delta(msgspec.Struct, gc=False):
 
 
 class Choice(msgspec.Struct, gc=False):
-    """One choice of an event. `is_whole` says that its text is a whole message rather than what it adds."""
+    """One choice of an event. `is_whole` says that its text is a whole message rather than what it adds.
+
+    The last three are read leniently: they are here so that the strict reader stumbles over them.
+    """
 
     index: int = 0
     delta: Delta | None = None
     finish_reason: str | None = None
     is_whole: bool = False
+    error: None = None
+    message: None = None
+    text: None = None
 
 
 type _Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]

@@ -42,6 +42,7 @@ class EventStream:
         self._is_error = False
         self._open: list[bytes] = []
         self._open_size = 0
+        self._open_braces = 0
         self._stray = b""
         self._is_sound = False
         self._is_foreign = False
@@ -100,20 +101,33 @@ class EventStream:
                 if not line:
                     if self._open or self._is_error:
                         self._dispatch()
-                elif line.startswith(b"data:"):
-                    if self._read_data(line[5:]):
-                        break
+                elif line.startswith(b"data: {") and not (self._open or self._is_error):
+                    self._read_event(line)
                 elif self._read_line(line):
                     break
         except InvalidChunkError as error:
             self._batch.broken = str(error)
+
+    def _read_event(self, line: bytes) -> None:
+        """What nearly all lines are."""
+        self._began = True
+        try:
+            event = decode_event(line[6:])
+        except MalformedJsonError:
+            self._hold(line[6:])
+            return
+        if event.usage is None and event.error is None and len(event.choices) == 1:
+            self._is_sound = True
+            self.parts.add(event.choices[0], self._batch)
+        else:
+            self._add(event)
 
     def _read_data(self, payload: bytes) -> bool:
         """A `data:` line; whether it says that the stream is done."""
         if self._open:
             self._hold(payload)
             return False
-        if payload[:2] != b" {" and not payload.lstrip().startswith((b"{", b"[{")):
+        if not payload.lstrip().startswith((b"{", b"[{")):
             return self._read_word(payload.strip())
         self._began = True
         try:
@@ -142,7 +156,7 @@ class EventStream:
         if not self._began:
             line = line.removeprefix(_BOM)
         line = line.strip()
-        if self._is_json:
+        if self._is_json and not line.startswith(b"data:"):
             self._read_json(line)
             return False
         name, _, value = line.partition(b":")
@@ -186,6 +200,19 @@ class EventStream:
         self._open_size += len(payload) + 1
         if self._open_size > LINE_BYTES:
             raise InvalidChunkError("an event without an end")
+        self._open_braces += payload.count(b"{") - payload.count(b"}")
+        if len(self._open) > 1 and self._open_braces <= 0 and not self._is_json:
+            self._try_held()
+
+    def _try_held(self) -> None:
+        """As many braces are closed as were opened: the event may be whole, though no empty line says so."""
+        try:
+            event = decode_leniently(b"\n".join(self._open), is_error=self._is_error)
+        except MalformedJsonError:
+            return
+        self._take_held()
+        self._is_error = False
+        self._add(event)
 
     def _dispatch(self) -> None:
         """An empty line: an event that is spread over several lines is whole now."""
@@ -196,7 +223,7 @@ class EventStream:
             self._add(decode_leniently(held, is_error=is_error))
 
     def _take_held(self) -> bytes:
-        held, self._open, self._open_size = b"\n".join(self._open), [], 0
+        held, self._open, self._open_size, self._open_braces = b"\n".join(self._open), [], 0, 0
         return held
 
     def _end(self) -> None:
@@ -217,13 +244,13 @@ class EventStream:
 
     def _add(self, event: Event | StrictEvent) -> None:
         batch = self._batch
+        if event.error is not None:
+            batch.error = batch.error or event.error
         for choice in event.choices:
             self.parts.add(choice, batch)
             self._is_sound = True
         if event.usage is not None:
             self._is_sound = True
             batch.counted = event.usage
-        if event.error is not None:
-            batch.error = batch.error or event.error
-        elif event.is_foreign:
+        if event.is_foreign:
             self._is_foreign = True

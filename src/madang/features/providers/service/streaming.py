@@ -18,11 +18,10 @@ from madang.features.providers.contracts import (
     Usage,
 )
 from madang.features.providers.service.answer_parts import Batch
+from madang.features.providers.service.answer_reader import AnswerReader
 from madang.features.providers.service.chunk_decoder import Counted
 from madang.features.providers.service.client import AgainError, Client, hidden, open_client, problem_of
-from madang.features.providers.service.event_stream import EventStream
 from madang.features.providers.service.models import Route, chat_route
-from madang.features.providers.service.think_tags import ThinkTags
 from madang.features.providers.service.tokens import (
     estimate_input,
     estimate_tokens,
@@ -109,7 +108,7 @@ async def _post(client: Client, route: Route, request: ChatRequest) -> aiohttp.C
         except ModelRefused as problem:
             sent = (name for name in (*LIMITS, *OPTIONAL) if f'"{name}":'.encode() in body and name not in refused)
             name = unknown_parameter(problem.upstream, sent) if problem.extra["upstream_status"] in {400, 422} else None
-            if name is None:
+            if name is None or refused | {name} >= set(LIMITS):
                 raise
             refused |= {name}
         else:
@@ -126,12 +125,9 @@ class _Answer:
         self._route = route
         self._request = request
         self._response = response
-        self._stream = EventStream()
-        self._tags = ThinkTags()
+        self._reader = AnswerReader()
         self._first = Batch()
-        self._ended = False
         self._is_broken_off = False
-        self._finish_reason: str | None = None
         self._problem: Problem | None = None
         self._counted: Counted | None = None
         self._guessed = 0
@@ -157,27 +153,21 @@ class _Answer:
         batch = self._first
         self._arm()
         while True:
-            if batch.text or self._ended:
-                told = self._tags.take(batch.text, is_end=self._ended)
-                reasoning = batch.reasoning + told.reasoning if told.reasoning else batch.reasoning
-                chunk = ChatChunk(told.text, reasoning, batch.tool_calls, retracts=told.retracts)
-            else:
-                chunk = ChatChunk("", batch.reasoning, batch.tool_calls)
-            if chunk.text or chunk.reasoning or chunk.tool_calls or chunk.retracts:
-                yield chunk
-            if self._ended:
+            if batch.says_something:
+                yield ChatChunk(batch.text, batch.reasoning, batch.tool_calls, retracts=batch.retracts)
+            if self._reader.end is not None:
                 break
             await self._client.pulse.wait()
             batch = await self._read()
         if self._problem is not None:
             raise self._problem
-        yield ChatChunk(finish_reason=self._finish_reason or "stop", usage=self.usage())
+        yield ChatChunk(finish_reason=self._reader.finish_reason, usage=self.usage())
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end; close it otherwise, at once."""
         if self._watch is not None:
             self._watch.cancel()
-        if self._ended and self._response.content.at_eof():
+        if self._reader.end is not None and self._response.content.at_eof():
             self._response.release()
         else:
             self._response.close()
@@ -186,12 +176,11 @@ class _Answer:
         """The next batch that says something or ends the answer. What says nothing ends no silence."""
         self._read_at = asyncio.get_running_loop().time()
         while True:
-            data = await self._receive()
-            batch = self._stream.take(data) if data else self._stream.finish()
+            batch = self._reader.take(await self._receive(), is_broken_off=self._is_broken_off)
             self._note(batch)
-            if not data or batch.done or batch.error is not None or batch.broken is not None:
-                self._end(batch)
-            if self._ended or batch.says_something:
+            if self._reader.end is not None:
+                self._problem = self._problem_of(batch)
+            if self._reader.end is not None or batch.says_something:
                 return batch
 
     async def _receive(self) -> bytes:
@@ -208,32 +197,24 @@ class _Answer:
         finally:
             self._waits = False
 
-    def _end(self, batch: Batch) -> None:
-        """Note that this was the last batch, and what is wrong with the end if anything is."""
-        self._ended = True
+    def _problem_of(self, batch: Batch) -> Problem | None:
+        """What is wrong with the answer's end."""
         name = self._route.info.id
         if batch.error is not None:
-            self._problem = ModelCutOff(name, upstream=hidden(batch.error.message, self._route))
             said = hidden(batch.error.said, self._route)[:1000]
             logger.warning("model_error_in_stream", model=name, said=said)
-        elif batch.broken is not None:
-            self._problem = ModelNonsense(name, batch.broken, upstream=self._stray())
+            return ModelCutOff(name, upstream=hidden(batch.error.message, self._route))
+        if batch.broken is not None:
             logger.warning("model_nonsense", model=name, why=batch.broken, said=self._stray())
-        elif not batch.done and not self._is_finished():
-            self._problem = ModelCutOff(name, upstream=self._stray())
-
-    def _is_finished(self) -> bool:
-        """Whether a finish reason says so; not where text came after one and then the connection broke."""
-        return self._finish_reason is not None and not (self._is_broken_off and self._stream.parts.reasons_lie)
+            return ModelNonsense(name, batch.broken, upstream=self._stray())
+        return ModelCutOff(name, upstream=self._stray()) if self._reader.end == "cut_off" else None
 
     def _stray(self) -> str:
         """What was on the stream and is no protocol, such as a proxy's page, for the operator."""
-        stray = self._stream.stray
+        stray = self._reader.stray
         return hidden(read_error_body(stray).message, self._route) if stray else ""
 
     def _note(self, batch: Batch) -> None:
-        if batch.finish_reason is not None:
-            self._finish_reason = batch.finish_reason
         if batch.counted is not None:
             self._counted = batch.counted
         if batch.text:
@@ -245,6 +226,7 @@ class _Answer:
         self._said += batch.size
         if self._said > MOST_CHARACTERS:
             batch.broken = "an answer without an end"
+            self._reader.end = "broken"
 
     def _arm(self, wait: float | None = None) -> None:
         seconds = wait or self._client.settings.model_between_tokens_seconds
