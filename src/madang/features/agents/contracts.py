@@ -68,6 +68,14 @@ class Emitter(Protocol):
         """More of what the model thinks aloud."""
         ...
 
+    def retract(self) -> None:
+        """All text so far turned out to be reasoning: readers take it back, and what it cited with it."""
+        ...
+
+    def finish(self, reason: str) -> None:
+        """How the answer ended, in the words of `ChatChunk.finish_reason`; "stop" when nothing is said."""
+        ...
+
     def cite(self, citation: Citation) -> None:
         """The answer uses this source."""
         ...
@@ -87,11 +95,12 @@ class Emitter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A finished turn: the whole text as it was emitted, its citations by number, and every model call's usage."""
+    """A finished turn: the whole text as it was emitted, its citations by number, every model call's usage, its end."""
 
     text: str
     citations: tuple[Citation, ...] = ()
     usage: tuple[Usage, ...] = ()
+    finish_reason: str = "stop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,19 @@ from madang.kernel.db import Tx
 from madang.kernel.house import House
 
 PAGE = 200
-TOLD = ("id", "role", "status", "text", "reply_to", "run_id", "citations", "error", "usage", "created_at")
+TOLD = (
+    "id",
+    "role",
+    "status",
+    "text",
+    "reply_to",
+    "run_id",
+    "citations",
+    "error",
+    "usage",
+    "finish_reason",
+    "created_at",
+)
 
 
 async def list_sessions(

@@ -67,6 +67,10 @@ class MessageBody(BaseModel):
     error: dict[str, str] | None
     model: str | None
     usage: dict[str, Any] | None
+    finish_reason: str | None = Field(
+        description="How a complete answer ended: `stop`; `length`, cut off at the model's limit; `budget`, cut off at "
+        "what a budget affords; `content_filter`; or a reason of the model's server's own."
+    )
     created_at: datetime
 
 
@@ -265,7 +269,7 @@ async def _messages(tx: Tx, rows: list[ChatMessage]) -> list[MessageBody]:
 
 
 def _message(row: ChatMessage, newer: dict[str, Any]) -> MessageBody:
-    shown = {name: newer.get(name, getattr(row, name)) for name in ("status", "text", "citations", "error", "usage")}
+    shown = {name: newer.get(name, getattr(row, name)) for name in answers.ANSWERED}
     totals = msgspec.convert(shown.pop("usage"), Totals | None)
     usage = None
     if totals is not None:

@@ -43,6 +43,7 @@ class ChatMessage(Row):
     run_id: Mapped[UUID | None]
     citations: Mapped[list[object]]
     error: Mapped[dict[str, object] | None]
+    finish_reason: Mapped[str | None]
     usage: Mapped[dict[str, object] | None]
     request: Mapped[dict[str, object] | None]
     idempotency_key: Mapped[str | None]

@@ -90,7 +90,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended and what it said until then."""
+    """How a run ended and what it said until then. `finish_reason` is its answer's when it finished."""
 
     run_id: UUID
     status: Status
@@ -99,6 +99,7 @@ class RunResult:
     usage: Totals | None
     error: dict[str, str] | None
     finished_at: datetime | None
+    finish_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 
 from madang.features.runs.access import own_run
 from madang.features.runs.contracts import ENDED, Status
@@ -52,6 +52,9 @@ class ErrorBody(BaseModel):
 
     code: str
     message: str
+    upstream: str | None = Field(
+        default=None, description="What the model's server said about it, without its key; told to supervisors only."
+    )
 
 
 class RunBody(BaseModel):
@@ -64,6 +67,10 @@ class RunBody(BaseModel):
     model: str | None
     usage: UsageBody | None
     error: ErrorBody | None
+    finish_reason: str | None = Field(
+        description="How the answer of a finished run ended: `stop`; `length`, at the model's limit; `budget`, at what "
+        "a budget affords; `content_filter`; or a reason of the model's server's own."
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -79,7 +86,7 @@ class CancelBody(BaseModel):
 @router.get("/{run_id:uuid}", responses=problems(401, 404))
 async def get_run(run_id: UUID, tx: ReadTx, who: Who) -> RunBody:
     """A run."""
-    return _body(await own_run(tx, who, run_id))
+    return _body(await own_run(tx, who, run_id), shows_upstream=who.is_supervisor)
 
 
 @router.get(
@@ -116,7 +123,7 @@ async def cancel_run(run_id: UUID, house: HouseDep, who: Who) -> CancelBody:
     return CancelBody.model_validate({"status": run.status, "receipt": receipt})
 
 
-def _body(run: Run) -> RunBody:
+def _body(run: Run, *, shows_upstream: bool) -> RunBody:
     totals = desk.usage_of(run.usage)
     return RunBody.model_validate(
         {
@@ -126,7 +133,8 @@ def _body(run: Run) -> RunBody:
             "agent": run.agent,
             "model": totals.model if totals else run.model,
             "usage": desk.receipt(totals) if totals else None,
-            "error": run.error,
+            "error": run.error if shows_upstream else desk.public_error(run.error),
+            "finish_reason": run.finish_reason,
             "created_at": run.created_at,
             "started_at": run.started_at,
             "finished_at": run.finished_at,

@@ -36,6 +36,7 @@ class Run(Row):
     usage: Mapped[dict[str, object] | None]
     unbooked: Mapped[list[object] | None] = mapped_column(JSONB(none_as_null=True))
     error: Mapped[dict[str, object] | None]
+    finish_reason: Mapped[str | None]
     log: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = created_at_column()
     started_at: Mapped[datetime | None]

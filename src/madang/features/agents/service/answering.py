@@ -19,6 +19,9 @@ from madang.features.providers.public import ChatRequest, Message, ModelInfo, Mo
 SHORT: Final = 120
 """Characters of an answer in its own words; a longer one is copied out, and a quotation says so."""
 
+NO_LIMIT: Final = frozenset({"stop", "tool_calls"})
+"""Finish reasons that explain no silence; one that was cut off while it reasoned is no silent model."""
+
 QUOTED: Final = 2
 """Sentences that are quoted when there is no answer."""
 
@@ -45,8 +48,13 @@ async def _stream(context: AgentContext, request: ChatRequest, sources: Sequence
     emit = context.emit
     reader = CitationReader(len(sources)) if sources else None
     begun = False
+    reason = "stop"
     async with ask(context, request) as chunks:
         async for chunk in chunks:
+            reason = chunk.finish_reason or reason
+            if chunk.retracts:
+                reader = CitationReader(len(sources)) if sources else None
+                begun = False
             text = chunk.text if begun else chunk.text.lstrip()
             if reader is not None:
                 text, new = reader.take(text)
@@ -57,8 +65,9 @@ async def _stream(context: AgentContext, request: ChatRequest, sources: Sequence
                 emit.delta(text)
     if reader is not None and (rest := reader.finish()):
         emit.delta(rest)
-    elif not begun:
+    elif not begun and reason in NO_LIMIT:
         raise ModelSilent(model_info(context.house, request.model).id)
+    emit.finish(reason)
 
 
 async def answer_small(context: AgentContext, model: ModelInfo, sources: Sequence[Source], *, looked: bool) -> None:

@@ -91,10 +91,11 @@ class Record:
     texts: list[str] = field(default_factory=list[str])
     citations: list[Citation] = field(default_factory=list[Citation])
     usages: list[Usage] = field(default_factory=list[Usage])
+    finish_reason: str = "stop"
 
     def outcome(self) -> Outcome:
         """What was emitted, as a whole."""
-        return Outcome("".join(self.texts), tuple(self.citations), tuple(self.usages))
+        return Outcome("".join(self.texts), tuple(self.citations), tuple(self.usages), self.finish_reason)
 
     def step(self, name: str) -> None:
         """Pass on."""
@@ -110,6 +111,17 @@ class Record:
         """Pass on."""
         self.thread.has_spoken = True
         self.emit.reasoning(text)
+
+    def retract(self) -> None:
+        """Forget and pass on."""
+        self.texts.clear()
+        self.citations.clear()
+        self.emit.retract()
+
+    def finish(self, reason: str) -> None:
+        """Keep and pass on."""
+        self.finish_reason = reason
+        self.emit.finish(reason)
 
     def cite(self, citation: Citation) -> None:
         """Keep and pass on."""

@@ -54,6 +54,8 @@ async def ask(context: AgentContext, request: ChatRequest) -> AsyncGenerator[Asy
 
 async def _listen(context: AgentContext, chunks: AsyncIterator[ChatChunk], heard: Heard) -> AsyncIterator[ChatChunk]:
     async for chunk in chunks:
+        if chunk.retracts:
+            context.emit.retract()
         if chunk.text:
             heard.texts.append(chunk.text)
         if chunk.reasoning:

@@ -17,6 +17,9 @@ from madang.features.runs.public import (
 )
 from madang.kernel.db import Tx
 
+ANSWERED = ("status", "text", "citations", "error", "usage", "finish_reason")
+"""The columns of a message that a run's end fills."""
+
 _STATUS: dict[Status, MessageStatus] = {"finished": "complete", "cancelled": "stopped", "failed": "failed"}
 _FREE = (
     update(SESSIONS)
@@ -27,7 +30,7 @@ _FILL = (
     update(MESSAGES)
     .where(MESSAGES.c.id == bindparam("answer"), MESSAGES.c.run_id == bindparam("run"))
     .where(MESSAGES.c.status == "streaming")
-    .values(**{name: bindparam(f"new_{name}") for name in ("status", "text", "citations", "error", "usage")})
+    .values(**{name: bindparam(f"new_{name}") for name in ANSWERED})
 )
 
 
@@ -56,4 +59,5 @@ def answer_of(result: RunResult) -> dict[str, object]:
         "citations": msgspec.to_builtins(result.citations),
         "error": result.error,
         "usage": msgspec.to_builtins(result.usage) if result.usage else None,
+        "finish_reason": result.finish_reason,
     }

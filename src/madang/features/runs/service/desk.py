@@ -1,7 +1,7 @@
 """Starting, looking at and stopping runs; everything that an api process does with them but reading events."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -89,9 +89,9 @@ async def is_active(tx: Tx, run_id: UUID) -> bool:
     return status is not None and status not in ENDED
 
 
-_RESULTS = select(Run.id, Run.status, Run.text, Run.citations, Run.usage, Run.error, Run.finished_at).where(
-    Run.id.in_(bindparam("runs", expanding=True)), Run.status.in_(ENDED)
-)
+_RESULTS = select(
+    Run.id, Run.status, Run.text, Run.citations, Run.usage, Run.error, Run.finished_at, Run.finish_reason
+).where(Run.id.in_(bindparam("runs", expanding=True)), Run.status.in_(ENDED))
 
 
 async def results(tx: Tx, run_ids: Sequence[UUID]) -> dict[UUID, RunResult]:
@@ -106,11 +106,17 @@ async def results(tx: Tx, run_ids: Sequence[UUID]) -> dict[UUID, RunResult]:
             row.text or "",
             tuple(msgspec.convert(row.citations or [], list[Citation])),
             usage_of(row.usage),
-            row.error,
+            public_error(row.error),
             row.finished_at,
+            row.finish_reason,
         )
         for row in found
     }
+
+
+def public_error(error: Mapping[str, object] | None) -> dict[str, str] | None:
+    """Why a run failed, without what its model's server said: that is for the operator."""
+    return None if error is None else {name: str(value) for name, value in error.items() if name != "upstream"}
 
 
 def usage_of(stored: object) -> Totals | None:

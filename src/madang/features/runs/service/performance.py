@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from madang.features.agents.public import Turn, forget_run, run_agent
-from madang.features.providers.public import estimate_usage, model_info
+from madang.features.providers.public import estimate_usage, model_info, upstream_message
 from madang.features.runs.contracts import EventType, RunEnded, RunOrder, RunRequest, Status, Totals
 from madang.features.runs.service.desk import receipt
 from madang.features.runs.service.leases import Hand, Hands, Taken, open_hands
@@ -37,7 +37,7 @@ logger = log.get_logger(__name__)
 AWAY = (SQLAlchemyError, psycopg.OperationalError, psycopg_pool.PoolTimeout, RedisError, OSError)
 """What says that PostgreSQL or Valkey is away; a run waits for them and goes on."""
 
-STORED = ("status", "text", "citations", "usage", "unbooked", "error", "log")
+STORED = ("status", "text", "citations", "usage", "unbooked", "error", "log", "finish_reason")
 """What a run's end writes."""
 
 END = (
@@ -58,12 +58,16 @@ _WAITS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ends: its status, its last event and, when it failed, why."""
+    """How a run ends: its status, its last event, why when it failed, and how its answer ended when it did not.
+
+    `error` may have more than the event tells: an `upstream` is for the operator alone.
+    """
 
     status: Status
     event: EventType
     data: dict[str, Any]
     error: dict[str, str] | None = None
+    finish_reason: str | None = None
 
 
 _BROKEN = {
@@ -150,7 +154,7 @@ async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
     except Exception:  # an agent may raise anything; its person gets a clear end all the same
         logger.exception("agent_failed")
         return BROKEN
-    return _finished(hand.run) if refusal is None else _refused(refusal)
+    return _finished(hand.run, recorder.finish_reason) if refusal is None else _refused(refusal)
 
 
 async def _run(house: House, hand: Hand, recorder: Recorder) -> Problem | None:
@@ -176,15 +180,18 @@ def _turn(run: Taken) -> Turn:
     )
 
 
-def _finished(run: Taken) -> Ending:
-    return Ending("finished", EventType.FINISHED, {"message_id": run.labels.get("answer_id")})
+def _finished(run: Taken, reason: str) -> Ending:
+    told = {"message_id": run.labels.get("answer_id"), "finish_reason": reason}
+    return Ending("finished", EventType.FINISHED, told, finish_reason=reason)
 
 
 def _refused(problem: Problem) -> Ending:
     """The end of a run that met a problem; of a budget that is used up it says which and when it renews."""
     logger.warning("run_refused", code=problem.code, detail=problem.detail)
     more = problem.extra if isinstance(problem, BudgetExhausted) else {}
-    return _failed(problem.code, problem.detail, {name: str(value) for name, value in more.items() if value})
+    failed = _failed(problem.code, problem.detail, {name: str(value) for name, value in more.items() if value})
+    said = upstream_message(problem)
+    return replace(failed, error={**failed.data, "upstream": said}) if said else failed
 
 
 def _failed(code: str, message: str, more: dict[str, str] | None = None) -> Ending:
@@ -244,6 +251,7 @@ async def _store(
         "new_unbooked": tally.unwritten(),
         "new_error": ending.error,
         "new_log": pack([*recorder.log.events, last]),
+        "new_finish_reason": ending.finish_reason,
     }
     async with house.db.transaction() as tx:
         stored = await tx.execute(END, end)

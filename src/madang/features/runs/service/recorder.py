@@ -9,8 +9,12 @@ from madang.features.providers.public import Usage
 from madang.features.runs.contracts import SAID, TAKEN_BACK, EventType, Totals
 from madang.features.runs.service.desk import price
 from madang.kernel.streams import LogWriter
+from madang.kernel.tail import Event
 
 _encode = msgspec.json.Encoder().encode
+
+
+_SPOKEN = frozenset({EventType.DELTA.encode(), EventType.REASONING.encode()})
 
 
 @dataclass(slots=True)
@@ -24,6 +28,7 @@ class Recorder:
     text: list[str] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
     calls: list[Usage] = field(default_factory=list)
+    finish_reason: str = "stop"
 
     def begin(self, attempt: int, labels: dict[str, object]) -> None:
         """Open the log, or take back what an earlier attempt left half said."""
@@ -56,6 +61,20 @@ class Recorder:
     def reasoning(self, text: str) -> None:
         """See `Emitter`."""
         self._add(EventType.REASONING, {"text": text})
+
+    def retract(self) -> None:
+        """See `Emitter`. Readers forget all that was said, and hear it again as reasoning."""
+        first = self._first_said()
+        self.text.clear()
+        self.citations.clear()
+        if first is not None:
+            said = "".join(_text_of(event) for event in self.log.events[first - 1 :])
+            self._add(EventType.RESTARTED, {"from_seq": first})
+            self.reasoning(said)
+
+    def finish(self, reason: str) -> None:
+        """See `Emitter`."""
+        self.finish_reason = reason
 
     def cite(self, citation: Citation) -> None:
         """See `Emitter`."""
@@ -100,3 +119,7 @@ class Recorder:
 
     def _add(self, kind: EventType, data: object) -> None:
         self.log.append(kind.encode(), _encode(data))
+
+
+def _text_of(event: Event) -> str:
+    return str(msgspec.json.decode(event.data)["text"]) if event.type in _SPOKEN else ""
