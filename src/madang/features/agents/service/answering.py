@@ -46,26 +46,27 @@ async def answer(context: AgentContext, model: ModelInfo, sources: Sequence[Sour
 
 async def _stream(context: AgentContext, request: ChatRequest, sources: Sequence[Source]) -> None:
     emit = context.emit
-    reader = CitationReader(len(sources)) if sources else None
+    reader = CitationReader(len(sources))
     begun = False
     reason = "stop"
+
+    def say(read: tuple[str, list[int]]) -> bool:
+        text, new = read
+        for number in new:
+            emit.cite(citation(number, sources[number - 1]))
+        if text:
+            emit.delta(text)
+        return bool(text)
+
     async with ask(context, request) as chunks:
         async for chunk in chunks:
             reason = chunk.finish_reason or reason
             if chunk.retracts:
-                reader = CitationReader(len(sources)) if sources else None
-                begun = False
+                reader, begun = CitationReader(len(sources)), False
             text = chunk.text if begun else chunk.text.lstrip()
-            if reader is not None:
-                text, new = reader.take(text)
-                for number in new:
-                    emit.cite(citation(number, sources[number - 1]))
-            if text:
-                begun = True
-                emit.delta(text)
-    if reader is not None and (rest := reader.finish()):
-        emit.delta(rest)
-    elif not begun and reason in NO_LIMIT:
+            begun = say(reader.take(text) if sources else (text, [])) or begun
+    begun = say(reader.finish()) or begun
+    if not begun and reason in NO_LIMIT:
         raise ModelSilent(model_info(context.house, request.model).id)
     emit.finish(reason)
 
