@@ -62,6 +62,7 @@ class Standin:
     paths: list[str] = field(default_factory=list)
     listed: Any = field(default_factory=list)
     """What `GET /v1/models` has: ids, entries, or an HTTP status. Nothing by default: no list is known then."""
+    listings: int = 0
     closed_at: list[float] = field(default_factory=list)
 
     def app(self) -> web.Application:
@@ -77,7 +78,7 @@ class Standin:
         return web.json_response({"live": self.live, "total": self.total, "peak": self.peak})
 
     async def _models(self, _: web.Request) -> web.Response:
-        self.calls["models"] += 1
+        self.listings += 1
         if isinstance(self.listed, int):
             return web.json_response({"error": {"message": "no list here"}}, status=self.listed)
         entries = [one if isinstance(one, dict) else {"id": one, "object": "model"} for one in self.listed]

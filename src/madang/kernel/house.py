@@ -42,6 +42,14 @@ class House:
     _stack: AsyncExitStack
     _resources: "dict[Callable[..., Any], asyncio.Task[Any]]" = field(default_factory=dict)
 
+    def opened[T](self, open_it: "Callable[[House], AbstractAsyncContextManager[T]]") -> T | None:
+        """What `resource` has opened by now, without waiting."""
+        opening = self._resources.get(open_it)
+        if opening is None or not opening.done() or opening.cancelled() or opening.exception() is not None:
+            return None
+        found: T = opening.result()
+        return found
+
     async def resource[T](self, open_it: "Callable[[House], AbstractAsyncContextManager[T]]") -> T:
         """What `open_it` opens, once for the process and closed with it; the same object at every call."""
         opening = self._resources.get(open_it)

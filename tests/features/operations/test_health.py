@@ -70,12 +70,12 @@ async def test_a_house_with_all_its_parts_is_healthy_and_ready(house, api, upstr
 
 async def test_workers_tell_how_the_models_are_however_often_one_asks(house, api, upstream, configure):
     assert (await api.get("/health")).json()["services"]["models"] == "unavailable", "nobody has looked yet"
-    asked = upstream.calls["models"]
+    asked = upstream.listings
     await report_alive(house, "somebody")
     await report_alive(house, "somebody else")
     found = [(await api.get("/health")).json()["services"]["models"] for _ in range(5)]
     assert found == ["healthy"] * 5
-    assert upstream.calls["models"] == asked + 1
+    assert upstream.listings == asked + 1
 
 
 async def test_models_that_are_away_are_looked_at_again_at_the_next_beat(house, api, configure):

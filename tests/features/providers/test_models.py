@@ -24,8 +24,8 @@ async def ask(house, *, signed_in=True):
         return await client.get("/api/v1/models", headers=headers)
 
 
-async def test_the_models_with_their_prices(house, configure):
-    configure(default_model="openai/of-our-own")
+async def test_openais_own_models_have_their_prices(house, configure):
+    configure(openai_base_url=None, default_model="openai/of-our-own", openai_models=("gpt-5", "of-our-own"))
     told = (await ask(house)).json()
     items = {item["id"]: item for item in told["items"]}
     assert told["default"] == "openai/of-our-own"

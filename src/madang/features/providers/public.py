@@ -24,12 +24,13 @@ from madang.features.providers.contracts import (
     Usage,
     upstream_message,
 )
+from madang.features.providers.service import models
+from madang.features.providers.service.model_list import known_models, open_model_list
 from madang.features.providers.service.models import (
     chat_route,
     default_embedding_model,
-    default_model,
-    list_models,
-    model_info,
+    find_model,
+    require_listed,
 )
 from madang.features.providers.service.tokens import estimate_tokens, estimate_usage
 from madang.features.usage.public import HOUSE_SPENDS, Price, Spender
@@ -80,13 +81,13 @@ __all__ = [
     "answers",
     "chat_model",
     "default_embedding_model",
-    "default_model",
     "embed",
     "estimate_tokens",
     "estimate_usage",
     "list_models",
     "model_info",
     "price_of",
+    "require_model",
     "stream_chat",
     "upstream_message",
 ]
@@ -94,7 +95,23 @@ __all__ = [
 
 def price_of(house: "House", model: str | None) -> Price | None:
     """What a chat model's calls are charged; None when nobody knows. Raises `ModelUnknown` and `ModelUnreachable`."""
-    return chat_route(provider_settings.load(), model).price
+    return chat_route(provider_settings.load(), model, known_models(house)).price
+
+
+def model_info(house: "House", name: str | None) -> ModelInfo:
+    """The chat model of this name, None for the default. Raises `ModelUnknown`."""
+    return find_model(provider_settings.load(), name, known_models(house))
+
+
+def require_model(house: "House", name: str | None) -> None:
+    """Raises `ModelUnknown` unless the model's server has it, as far as it has said what it has."""
+    require_listed(provider_settings.load(), name, known_models(house))
+
+
+async def list_models(house: "House") -> tuple[list[ModelInfo], str]:
+    """The chat models people can choose, whether or not they are available, and the name of the default."""
+    listing = await (await house.resource(open_model_list)).first()
+    return models.list_models(listing), models.default_model(None, listing)
 
 
 def chat_model(

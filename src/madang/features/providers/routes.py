@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from madang.features.providers.public import default_embedding_model, default_model, list_models
+from madang.features.providers.public import default_embedding_model, list_models
 from madang.kernel.http import HouseDep, Who
 from madang.kernel.problems import problems
 
@@ -33,5 +33,6 @@ class Models(BaseModel):
 @models.get("", responses=problems(401))
 async def list_all(who: Who, house: HouseDep) -> Models:
     """The language models there are."""
-    items = [Model.model_validate(info, from_attributes=True) for info in list_models(house)]
-    return Models(items=items, default=default_model(), embedding=default_embedding_model())
+    found, default = await list_models(house)
+    items = [Model.model_validate(info, from_attributes=True) for info in found]
+    return Models(items=items, default=default, embedding=default_embedding_model())

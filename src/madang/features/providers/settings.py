@@ -42,7 +42,13 @@ class ProviderSettings(EnvSettings):
     default_model: str | None = Field(
         default=None,
         description="The model that answers when none is chosen, as `provider/model`. If not given: `openai/gpt-5` "
-        "with a key or base URL, the built-in `local/gemma3-270m` without.",
+        "with a key or base URL, the built-in `local/gemma3-270m` without. Where the server has not got it, the first "
+        "that it lists.",
+    )
+    openai_models: tuple[str, ...] = Field(
+        default=(),
+        description='The models of the `openai/…` server, as a list such as `["gpt-5", "my-deployment"]`; if not '
+        "given, the server is asked. For servers whose list is not what can be asked for, such as Azure's.",
     )
     embedding_model: str | None = Field(
         default=None,
@@ -107,6 +113,11 @@ class ProviderSettings(EnvSettings):
             told: dict[str, object] = {"providers": ", ".join(PROVIDERS)}
             raise PydanticCustomError("model_name", "a model is provider/model, the provider one of {providers}", told)
         return name
+
+    @property
+    def is_compatible(self) -> bool:
+        """Whether the server is another one than OpenAI's own."""
+        return (self.openai_base_url or OPENAI_URL).rstrip("/") != OPENAI_URL
 
     @property
     def has_openai(self) -> bool:

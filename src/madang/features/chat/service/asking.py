@@ -21,7 +21,7 @@ from madang.features.chat.service.sessions import UNTITLED, derived_title
 from madang.features.chat.settings import load
 from madang.features.chat.tables import MESSAGES, SESSIONS, ChatMessage, ChatSession
 from madang.features.knowledge.public import require_documents
-from madang.features.providers.public import Message, model_info, price_of
+from madang.features.providers.public import Message, price_of, require_model
 from madang.features.runs.public import (
     RunRequest,
     is_active,
@@ -99,7 +99,7 @@ async def _check(house: House, tx: Tx, who: Principal, question: Question) -> No
         raise Invalid("question_too_long", f"Ask in at most {longest} characters, or upload the text as a document.")
     if _UNSTORABLE.search(question.text):
         raise Invalid("question_invalid", "The question contains a character that text cannot have.")
-    model_info(house, question.model)
+    require_model(house, question.model)
     agent_of(house, question.agent)
     await require_documents(tx, who, question.document_ids)
 

@@ -6,15 +6,12 @@ showing and estimating cost, the bill is OpenAI's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from madang.features.providers import settings as provider_settings
 from madang.features.providers.contracts import ModelInfo, ModelUnknown, ModelUnreachable
 from madang.features.providers.settings import OPENAI_URL, ProviderSettings
 from madang.features.usage.public import FREE, Price
-
-if TYPE_CHECKING:
-    from madang.kernel.house import House
 
 LOCAL_CHAT: Final = "local/gemma3-270m"
 LOCAL_EMBEDDING: Final = "local/multilingual-e5-small"
@@ -97,10 +94,44 @@ class Route:
         return None if self.is_official else FREE
 
 
-def default_model(settings: ProviderSettings | None = None) -> str:
-    """The name of the chat model that answers when none is chosen."""
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model as its server lists it. `context_tokens` is None if it does not say; `is_chat`: one can talk with it."""
+
+    name: str
+    context_tokens: int | None
+    is_chat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The models that the server has."""
+
+    models: tuple[ListedModel, ...]
+
+    def find(self, name: str) -> ListedModel | None:
+        """The model of this `provider/model` name."""
+        provider, _, model = name.partition("/")
+        return next((one for one in self.models if provider == "openai" and one.name == model), None)
+
+    @property
+    def chat_names(self) -> list[str]:
+        """The `provider/model` names of those that one can talk with."""
+        return [f"openai/{one.name}" for one in self.models if one.is_chat]
+
+
+def default_model(settings: ProviderSettings | None = None, listing: Listing | None = None) -> str:
+    """The name of the chat model that answers when none is chosen.
+
+    The configured one, or ours for the set-up; where the server has not got that one, the first that it lists.
+    """
     settings = settings or provider_settings.load()
-    return settings.default_model or (CHAT_MODELS[0].id if settings.has_openai else LOCAL_CHAT)
+    wanted = settings.default_model or (CHAT_MODELS[0].id if settings.has_openai else LOCAL_CHAT)
+    if listing is None or not wanted.startswith("openai/") or listing.find(wanted) is not None:
+        return wanted
+    names = listing.chat_names
+    ours = (info.id for info in CHAT_MODELS if info.id in names)
+    return next(ours, None) or next(iter(names), wanted)
 
 
 def default_embedding_model(settings: ProviderSettings | None = None) -> str:
@@ -108,37 +139,56 @@ def default_embedding_model(settings: ProviderSettings | None = None) -> str:
     return (settings or provider_settings.load()).embedding_model or LOCAL_EMBEDDING
 
 
-def list_models(house: "House") -> list[ModelInfo]:
-    """The chat models people can choose, the default among them, whether or not they are available."""
+def list_models(listing: Listing | None) -> list[ModelInfo]:
+    """The chat models people can choose, the default among them, whether or not they are available.
+
+    OpenAI's own list has many more than people choose among: of those, the ones known here are shown. Any other server
+    shows all it has to talk with.
+    """
     settings = provider_settings.load()
-    known = [_as_set_up(info, settings) for info in CHAT_MODELS]
-    default = default_model(settings)
-    if default not in {info.id for info in known}:
-        known.insert(0, find_model(settings, default))
-    return known
+    names = [info.id for info in CHAT_MODELS if not info.built_in] if not settings.is_compatible else []
+    if listing is not None:
+        listed = listing.chat_names
+        names = [name for name in names if name in listed] if names and not settings.openai_models else listed
+    default = default_model(settings, listing)
+    if not default.startswith("local/") and default not in names:
+        names.insert(0, default)
+    return [find_model(settings, name, listing) for name in [*names, LOCAL_CHAT]]
 
 
-def model_info(house: "House", name: str | None) -> ModelInfo:
-    """The chat model of this name, None for the default. Raises `ModelUnknown`."""
-    return find_model(provider_settings.load(), name)
+def find_model(settings: ProviderSettings, name: str | None, listing: Listing | None = None) -> ModelInfo:
+    """The chat model of this name, None for the default. Raises `ModelUnknown` for what is no name of one.
 
-
-def find_model(settings: ProviderSettings, name: str | None) -> ModelInfo:
-    """The same by settings. Every `openai/…` name is taken when a server is set up: new ones appear each month."""
-    name = name or default_model(settings)
-    for info in CHAT_MODELS:
-        if info.id == name:
-            return _as_set_up(info, settings)
+    Prices and sizes known here hold at OpenAI's own address alone; elsewhere the same name may be another model.
+    """
+    name = name or default_model(settings, listing)
+    known = next((info for info in CHAT_MODELS if info.id == name), None)
+    if known is not None and (known.built_in or not settings.is_compatible):
+        return _as_set_up(known, settings)
     provider, _, model = name.partition("/")
     if provider != "openai" or not model.strip() or not model.isprintable() or not settings.has_openai:
         raise ModelUnknown(name)
-    info = ModelInfo(name, model, UNKNOWN_CONTEXT, None, None, built_in=False, available=True)
+    listed = listing.find(name) if listing is not None else None
+    context = (listed.context_tokens if listed else None) or (known.context_tokens if known else UNKNOWN_CONTEXT)
+    info = ModelInfo(name, model, context, None, None, built_in=False, available=True)
     return _priced(info, settings)
 
 
-def chat_route(settings: ProviderSettings, name: str | None) -> Route:
+def require_listed(settings: ProviderSettings, name: str | None, listing: Listing | None) -> None:
+    """Raises `ModelUnknown` for a model that the server has not got; one that the settings name is taken at their word.
+
+    While the server has never said what it has, every name is taken.
+    """
+    find_model(settings, name, listing)
+    if name is None or listing is None or not name.startswith("openai/"):
+        return
+    if listing.find(name) is None and name != settings.default_model and name not in settings.model_prices:
+        raise ModelUnknown(name)
+
+
+def chat_route(settings: ProviderSettings, name: str | None, listing: Listing | None = None) -> Route:
     """Where to reach a chat model. Raises `ModelUnknown`, or `ModelUnreachable` when it is not set up."""
-    info = find_model(settings, name)
+    info = find_model(settings, name, listing)
     if not info.available:
         needs = "MADANG_LOCAL_MODELS_URL" if info.built_in else "OPENAI_API_KEY"
         raise ModelUnreachable(info.id, f"{needs} is not set")
@@ -152,7 +202,7 @@ def embedding_route(settings: ProviderSettings, name: str | None) -> Route:
     built_in = name == LOCAL_EMBEDDING
     if not built_in and (provider != "openai" or not model.strip() or not model.isprintable()):
         raise ModelUnknown(name)
-    info = ModelInfo(name, model, 8192, EMBEDDING_PRICES.get(name), 0, built_in=built_in, available=True)
+    info = ModelInfo(name, model, 8192, embedding_price(name, settings), 0, built_in=built_in, available=True)
     info = _priced(info, settings)
     if built_in and settings.local_embeddings_url is None:
         raise ModelUnreachable(name, "MADANG_LOCAL_EMBEDDINGS_URL is not set")
@@ -161,16 +211,27 @@ def embedding_route(settings: ProviderSettings, name: str | None) -> Route:
     return _route(info, settings, settings.local_embeddings_url)
 
 
+def embedding_price(name: str, settings: ProviderSettings) -> int | None:
+    """The price known here, which holds at OpenAI's own address alone."""
+    return None if settings.is_compatible and name != LOCAL_EMBEDDING else EMBEDDING_PRICES.get(name)
+
+
 def _route(info: ModelInfo, settings: ProviderSettings, local_url: str | None) -> Route:
     wire_name = info.id.partition("/")[2]
     if info.built_in:
         return Route(info, _versioned(local_url or ""), {}, wire_name)
+    url, headers, query = server_of(settings)
+    return Route(info, url, headers, wire_name, query)
+
+
+def server_of(settings: ProviderSettings) -> tuple[str, Mapping[str, str], str]:
+    """The address of the OpenAI-compatible server, without a slash at the end, its headers, and the address's query."""
     key = settings.openai_api_key
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
     url, _, query = (settings.openai_base_url or OPENAI_URL).partition("?")
     if key and "api-version=" in query:
         headers["api-key"] = key.get_secret_value()  # where Azure's own addresses look for it
-    return Route(info, url.rstrip("/"), headers, wire_name, query)
+    return url.rstrip("/"), headers, query
 
 
 def _versioned(url: str) -> str:

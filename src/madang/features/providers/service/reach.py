@@ -15,5 +15,5 @@ async def answers(house: "House") -> bool:
     """Whether the default model's server answers its list of models. Raises `aiohttp.ClientError`, `OSError`."""
     client = await house.resource(open_client)
     route = chat_route(client.settings, None)
-    async with client.session.get(f"{route.url}/models", headers=route.headers, allow_redirects=False) as response:
+    async with client.session.get(route.url_of("/models"), headers=route.headers, allow_redirects=False) as response:
         return response.status < SERVER_ERROR

@@ -21,6 +21,7 @@ from madang.features.providers.service.answer_parts import Batch
 from madang.features.providers.service.answer_reader import AnswerReader
 from madang.features.providers.service.chunk_decoder import Counted
 from madang.features.providers.service.client import AgainError, Client, hidden, open_client, problem_of
+from madang.features.providers.service.model_list import known_models
 from madang.features.providers.service.models import Route, chat_route
 from madang.features.providers.service.tokens import (
     estimate_input,
@@ -56,7 +57,7 @@ async def stream_chat(
     anything is sent.
     """
     client = await house.resource(open_client)
-    route = chat_route(client.settings, request.model)
+    route = chat_route(client.settings, request.model, known_models(house))
     call = Call("chat", route.info.id, route.price, most_input(request), request.max_tokens)
     async with client.place(route), metered(house, spender, call) as metering:
         limited = replace(request, max_tokens=metering.max_output)
