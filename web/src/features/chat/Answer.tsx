@@ -17,8 +17,18 @@ interface View {
   usage: Receipt | null;
   model: string | null;
   error: string | null;
+  cut: Cut | null;
+  reasoning: string;
   step: ReactNode;
   reconnecting: boolean;
+}
+
+const CUTS = ["length", "budget", "content_filter"] as const;
+type Cut = (typeof CUTS)[number];
+
+/** What cut an answer off that did not end by itself. */
+function cutOf(reason: string | null): Cut | null {
+  return CUTS.find((one) => one === reason) ?? null;
 }
 
 const FINAL = { finished: "complete", failed: "failed", cancelled: "stopped", queued: "streaming", running: "streaming" } as const;
@@ -28,8 +38,8 @@ function viewOf(message: Message, following: Following): View {
   return message.status !== "streaming" || following.link === "lost" ? storedView(message) : liveView(following);
 }
 
-function storedView({ text, status, citations, usage, model, error }: Message): View {
-  return { text, status, citations, usage, model, error: error?.code ?? null, step: null, reconnecting: false };
+function storedView({ text, status, citations, usage, model, error, finish_reason: reason }: Message): View {
+  return { text, status, citations, usage, model, error: error?.code ?? null, cut: cutOf(reason), reasoning: "", step: null, reconnecting: false };
 }
 
 function liveView({ state, link }: Following): View {
@@ -41,6 +51,8 @@ function liveView({ state, link }: Following): View {
     usage: state.usage,
     model: state.usage?.model ?? null,
     error: state.error?.code ?? null,
+    cut: cutOf(state.finishReason),
+    reasoning: state.reasoning,
     step: ENDED.has(state.phase) ? null : step,
     reconnecting: link === "reconnecting",
   };
@@ -51,9 +63,10 @@ interface AnswerProps {
   last: boolean;
   onOpen: (citation: Citation) => void;
   onRetry: () => void;
+  onContinue: () => void;
 }
 
-export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: AnswerProps) {
+export const Answer = memo(function Answer({ message, last, onOpen, onRetry, onContinue }: AnswerProps) {
   const { t } = useTranslation();
   const following = useRun(message.status === "streaming" ? message.run_id : null);
   const view = viewOf(message, following);
@@ -61,6 +74,7 @@ export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: A
   return (
     <article aria-label={t("chat.assistant")} aria-busy={streaming} data-status={view.status} className="group flex flex-col gap-3">
       {view.step}
+      {view.reasoning !== "" && <Reasoning text={view.reasoning} />}
       {view.text !== "" && (
         <Boundary fallback={<Plain text={view.text} />}>
           <Suspense fallback={<Plain text={view.text} />}>
@@ -74,23 +88,49 @@ export const Answer = memo(function Answer({ message, last, onOpen, onRetry }: A
           {t("chat.reconnecting")}
         </p>
       )}
-      <Outcome view={view} onRetry={last ? onRetry : null} />
+      <Outcome view={view} onRetry={last ? onRetry : null} onContinue={last ? onContinue : null} />
       {!streaming && <Sources citations={view.citations} onOpen={onOpen} />}
       {!streaming && <Foot view={view} last={last} onRetry={onRetry} />}
     </article>
   );
 });
 
+/** What the model thinks aloud, folded, while it answers. */
+function Reasoning({ text }: { text: string }) {
+  const { t } = useTranslation();
+  return (
+    <details className="group/thinking text-sm text-ink-3">
+      <summary className="flex w-fit cursor-pointer list-none items-center gap-1 rounded-sm hover:text-ink">
+        <Icon name="down" size={16} className="-rotate-90 transition-transform group-open/thinking:rotate-0" />
+        {t("chat.reasoning")}
+      </summary>
+      <p className="mt-2 max-h-64 overflow-y-auto border-l border-line pl-3 whitespace-pre-wrap">{text}</p>
+    </details>
+  );
+}
+
 function Plain({ text }: { text: string }) {
   return <p className="text-prose whitespace-pre-wrap">{text}</p>;
 }
 
 /** How it ended, when it did not simply end well. */
-function Outcome({ view, onRetry }: { view: View; onRetry: (() => void) | null }) {
+function Outcome({ view, onRetry, onContinue }: { view: View; onRetry: (() => void) | null; onContinue: (() => void) | null }) {
   const { t } = useTranslation();
   if (view.status === "failed") return <FailedAnswer code={view.error ?? "run_failed"} onRetry={onRetry} />;
   if (view.status === "stopped") return <p className="text-sm text-ink-3">{t("chat.stopped")}</p>;
+  if (view.status === "complete" && view.cut !== null) return <CutOff cut={view.cut} onContinue={view.text === "" ? null : onContinue} />;
   return view.status === "complete" && view.text === "" ? <p className="text-ink-3">{t("chat.noAnswer")}</p> : null;
+}
+
+/** An answer that is not whole, and by whose limit; only the model's own leaves something to go on with. */
+function CutOff({ cut, onContinue }: { cut: Cut; onContinue: (() => void) | null }) {
+  const { t } = useTranslation();
+  return (
+    <div role="note" className="flex flex-wrap items-center justify-between gap-3 rounded-md bg-sunk px-4 py-3 text-sm text-ink-2">
+      <p>{t(`chat.cut.${cut}`)}</p>
+      {cut === "length" && onContinue && <Button onClick={onContinue}>{t("chat.continue")}</Button>}
+    </div>
+  );
 }
 
 const STEPS = new Set(["queued", "started", "plan", "decide", "search", "retrieve", "answer", "resumed"] as const);

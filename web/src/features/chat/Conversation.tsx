@@ -47,6 +47,7 @@ export function Conversation({ id, onUpload, onNew }: ConversationProps) {
     },
     [id],
   );
+  const goOn = useCallback(() => void ask(id, { text: t("chat.continueQuestion"), documentIds: [], model: chosen }), [id, t, chosen]);
 
   if (missing) {
     return (
@@ -68,7 +69,7 @@ export function Conversation({ id, onUpload, onNew }: ConversationProps) {
             <Failed title={t("chat.loadFailed")} error={query.error} onRetry={() => void query.refetch()} />
           </Centre>
         ) : (
-          <Thread key={id} messages={query.data} waiting={waiting} onOpen={setSource} onRetry={again} />
+          <Thread key={id} messages={query.data} waiting={waiting} onOpen={setSource} onRetry={again} onContinue={goOn} />
         )}
         <div className="mx-auto w-full max-w-column px-4 pb-3 md:pb-4">
           <Composer key={id} name={id} answering={running !== undefined || waiting.some((one) => one.error === null)} onStop={stop} onUpload={onUpload} onSend={(text, documentIds) => void ask(id, { text, documentIds, model: chosen })} />
@@ -90,9 +91,10 @@ interface ThreadProps {
   waiting: readonly Pending[];
   onOpen: (citation: Citation) => void;
   onRetry: (messageId: string) => void;
+  onContinue: () => void;
 }
 
-function Thread({ messages, waiting, onOpen, onRetry }: ThreadProps) {
+function Thread({ messages, waiting, onOpen, onRetry, onContinue }: ThreadProps) {
   const { t } = useTranslation();
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
@@ -107,7 +109,7 @@ function Thread({ messages, waiting, onOpen, onRetry }: ThreadProps) {
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
       <section ref={box} tabIndex={0} aria-label={t("chat.conversation")} className="h-full overflow-y-auto focus-visible:-outline-offset-2">
         <div ref={content} className="mx-auto flex max-w-column flex-col gap-7 px-5 pt-8 pb-10">
-          {messages === undefined ? <Loading /> : messages.map((message, index) => <Entry key={message.id} message={message} asked={questionOf(messages, index)} last={index === messages.length - 1 && sending === 0} onOpen={onOpen} onRetry={onRetry} />)}
+          {messages === undefined ? <Loading /> : messages.map((message, index) => <Entry key={message.id} message={message} asked={questionOf(messages, index)} last={index === messages.length - 1 && sending === 0} onOpen={onOpen} onRetry={onRetry} onContinue={onContinue} />)}
           {waiting.map((one) => (
             <Unsent key={one.key} one={one} />
           ))}
@@ -132,12 +134,13 @@ interface EntryProps {
   last: boolean;
   onOpen: ThreadProps["onOpen"];
   onRetry: ThreadProps["onRetry"];
+  onContinue: ThreadProps["onContinue"];
 }
 
-function Entry({ message, asked, last, onOpen, onRetry }: EntryProps) {
+function Entry({ message, asked, last, onOpen, onRetry, onContinue }: EntryProps) {
   const retry = useCallback(() => onRetry(asked), [onRetry, asked]);
   if (message.role === "user") return <Question text={message.text} />;
-  return <Answer message={message} last={last} onOpen={onOpen} onRetry={retry} />;
+  return <Answer message={message} last={last} onOpen={onOpen} onRetry={retry} onContinue={onContinue} />;
 }
 
 function Question({ text, faded = false }: { text: string; faded?: boolean }) {

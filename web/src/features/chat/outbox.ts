@@ -93,7 +93,7 @@ function accept(sessionId: string, text: string, sent: Sent): void {
 }
 
 function streaming(sent: Sent): Message {
-  return { id: sent.answer_id, reply_to: sent.message_id, session_id: sent.session_id, role: "assistant", text: "", status: "streaming", run_id: sent.run_id, citations: [], error: null, model: null, usage: null, created_at: new Date().toISOString() };
+  return { id: sent.answer_id, reply_to: sent.message_id, session_id: sent.session_id, role: "assistant", text: "", status: "streaming", run_id: sent.run_id, citations: [], error: null, finish_reason: null, model: null, usage: null, created_at: new Date().toISOString() };
 }
 
 function told(sessionId: string): void {

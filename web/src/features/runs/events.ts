@@ -34,6 +34,8 @@ export interface RunState {
   citations: readonly Citation[];
   usage: (Receipt & { model?: string }) | null;
   error: { code: string; message: string } | null;
+  /** How a finished answer ended: "stop", or what cut it off. */
+  finishReason: string | null;
   /** Length of `text`, `reasoning` and `citations` before each event that added to them: what a restart winds back to. */
   marks: readonly Mark[];
 }
@@ -56,6 +58,7 @@ export const START: RunState = {
   citations: [],
   usage: null,
   error: null,
+  finishReason: null,
   marks: [],
 };
 
@@ -140,8 +143,9 @@ const effects: Readonly<Record<string, Effect | undefined>> = {
   usage: (state, data) => {
     state.usage = data as unknown as RunState["usage"];
   },
-  "run.finished": (state) => {
+  "run.finished": (state, data) => {
     state.phase = "finished";
+    state.finishReason = typeof data["finish_reason"] === "string" ? data["finish_reason"] : null;
   },
   "run.failed": (state, data) => {
     state.phase = "failed";

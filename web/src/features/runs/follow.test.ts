@@ -122,6 +122,16 @@ describe("reducing events", () => {
     );
   });
 
+  it("says what cut an answer off", () => {
+    const events: RunEvent[] = [
+      { seq: 1, type: "run.queued", data: {} },
+      { seq: 2, type: "message.delta", data: { text: "첫째, " } },
+      { seq: 3, type: "run.finished", data: { message_id: "m", finish_reason: "length" } },
+    ];
+    expect(reduce(START, events)).toMatchObject({ phase: "finished", text: "첫째, ", finishReason: "length" });
+    expect(reduce(START, events.slice(0, 2)).finishReason).toBeNull();
+  });
+
   it("refuses to skip", () => {
     const events = log({ attempts: [["a", "b"]], end: "run.finished" });
     expect(() => reduce(START, events.slice(1))).toThrow(Gap);

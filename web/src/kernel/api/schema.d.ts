@@ -2321,6 +2321,11 @@ export interface components {
             code: string;
             /** Message */
             message: string;
+            /**
+             * Upstream
+             * @description What the model's server said about it, without its key; told to supervisors only.
+             */
+            upstream?: string | null;
         };
         /**
          * Failure
@@ -2640,6 +2645,11 @@ export interface components {
             usage: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Finish Reason
+             * @description How a complete answer ended: `stop`; `length`, cut off at the model's limit; `budget`, cut off at what a budget affords; `content_filter`; or a reason of the model's server's own.
+             */
+            finish_reason: string | null;
             /**
              * Created At
              * Format: date-time
@@ -3227,6 +3237,11 @@ export interface components {
             model: string | null;
             usage: components["schemas"]["UsageBody"] | null;
             error: components["schemas"]["ErrorBody"] | null;
+            /**
+             * Finish Reason
+             * @description How the answer of a finished run ended: `stop`; `length`, at the model's limit; `budget`, at what a budget affords; `content_filter`; or a reason of the model's server's own.
+             */
+            finish_reason: string | null;
             /**
              * Created At
              * Format: date-time

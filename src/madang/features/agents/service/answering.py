@@ -62,6 +62,8 @@ async def _stream(context: AgentContext, request: ChatRequest, sources: Sequence
         async for chunk in chunks:
             reason = chunk.finish_reason or reason
             if chunk.retracts:
+                if held := reader.finish()[0]:
+                    emit.reasoning(held)
                 reader, begun = CitationReader(len(sources)), False
             text = chunk.text if begun else chunk.text.lstrip()
             begun = say(reader.take(text) if sources else (text, [])) or begun
