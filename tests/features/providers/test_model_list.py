@@ -4,7 +4,14 @@ import asyncio
 
 import pytest
 
-from madang.features.providers.public import ModelUnknown, list_models, model_info, price_of, require_model
+from madang.features.providers.public import (
+    ModelRefused,
+    ModelUnknown,
+    list_models,
+    model_info,
+    price_of,
+    require_model,
+)
 from madang.features.providers.service import model_list
 from madang.features.providers.service.model_list import open_model_list, read_models
 from madang.features.usage.public import FREE
@@ -92,6 +99,24 @@ async def test_many_at_once_ask_once_and_an_old_list_is_renewed_beside(house, co
     assert await ids(house) == ["openai/one", "local/gemma3-270m"], "nobody waits for the new one"
     models = house.opened(open_model_list)
     await until(lambda: models.listing.models[0].name == "two")
+
+
+async def test_a_model_that_the_server_says_it_has_not_is_told_and_the_list_asked_for_again(
+    house, configure, upstream, monkeypatch
+):
+    upstream.listed = ["one", "gone"]
+    configure(default_model=None)
+    await ids(house)
+    monkeypatch.setattr(model_list, "RETRY_SECONDS", 0.0)
+    upstream.listed = ["one"]
+    upstream.script = {"status": "404", "code": "model_not_found"}
+    with pytest.raises(ModelRefused) as caught:
+        await listen(house, "openai/gone")
+    assert caught.value.code == "model_not_found"
+    models = house.opened(open_model_list)
+    await until(lambda: models.listing.find("openai/gone") is None)
+    with pytest.raises(ModelUnknown):
+        require_model(house, "openai/gone")
 
 
 async def test_a_restart_while_the_server_is_away_knows_the_list(house, configure, upstream, monkeypatch):

@@ -4,8 +4,11 @@ import asyncio
 import socket
 import time
 from contextlib import aclosing, suppress
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
+from multidict import CIMultiDict
 
 from madang.features.providers.public import (
     ChatRequest,
@@ -18,6 +21,7 @@ from madang.features.providers.public import (
     ModelUnreachable,
     stream_chat,
 )
+from madang.features.providers.service import client
 from madang.kernel.jobs import spawn
 from tests.pace import ticking
 
@@ -155,6 +159,21 @@ async def test_it_waits_as_long_as_it_is_asked_to(models_house, monkeypatch):
         await listen(models_house, "openai/bench?tokens=1&status=429&times=1&retry_after=0.4")
         assert clock.seconds() < 2
     assert time.monotonic() - began >= 0.4
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"retry-after-ms": "1500", "Retry-After": "9"}, 1.5),
+        ({"Retry-After": "Tue, 01 Dec 2026 00:00:30 GMT"}, 30),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_a_wish_to_wait_is_read_in_each_of_its_forms(monkeypatch, headers, seconds):
+    monkeypatch.setattr(client, "now", lambda: datetime(2026, 12, 1, tzinfo=UTC))
+    assert client._retry_after(SimpleNamespace(headers=CIMultiDict(headers))) == seconds
 
 
 async def test_nobody_there(models_house, configure, monkeypatch):

@@ -58,6 +58,7 @@ class ModelList:
     listing: Listing | None = None
     _asked_at: float = float("-inf")
     _task: asyncio.Task[None] | None = None
+    _is_doubted: bool = False
 
     def current(self) -> Listing | None:
         """What is known now, None before the server has ever answered; a list that is old is asked for again."""
@@ -67,7 +68,7 @@ class ModelList:
         if not settings.has_openai:
             return None
         age = asyncio.get_running_loop().time() - self._asked_at
-        if self._task is None and age > (FRESH_SECONDS if self.listing else RETRY_SECONDS):
+        if self._task is None and age > (FRESH_SECONDS if self.listing and not self._is_doubted else RETRY_SECONDS):
             self._begin()
         return self.listing
 
@@ -79,8 +80,10 @@ class ModelList:
         return listing or self.listing
 
     def refresh(self) -> None:
-        """Ask again now: the server has said that it has not what it listed."""
-        if self._task is None:
+        """Ask again, whatever processes share: the server has said that it has not what it listed."""
+        self._is_doubted = True
+        age = asyncio.get_running_loop().time() - self._asked_at
+        if self._task is None and age > RETRY_SECONDS:
             self._begin()
 
     def close(self) -> None:
@@ -104,7 +107,7 @@ class ModelList:
         kept = await self.house.cache.get(key, _Kept)
         if kept is not None and (self.listing is None or now().timestamp() - kept.at < FRESH_SECONDS):
             self.listing = Listing(tuple(kept.models))
-            if now().timestamp() - kept.at < FRESH_SECONDS:
+            if now().timestamp() - kept.at < FRESH_SECONDS and not self._is_doubted:
                 return
         try:
             async with asyncio.timeout(ASK_SECONDS):
@@ -112,6 +115,7 @@ class ModelList:
         except (OSError, ValueError, TimeoutError, importlib.import_module("aiohttp").ClientError) as error:
             logger.info("models_not_listed", error=log.first_line(error))
             return
+        self._is_doubted = False
         if models:
             self.listing = Listing(tuple(models))
             await self.house.cache.set(key, _Kept(now().timestamp(), models), KEPT_SECONDS)
@@ -196,3 +200,10 @@ def known_models(house: "House") -> Listing | None:
         return models.current()
     spawn(house.resource(open_model_list), "models.open")
     return None
+
+
+def ask_again(house: "House") -> None:
+    """Renew the list soon: the server has said that it has not what it listed."""
+    models = house.opened(open_model_list)
+    if models is not None:
+        models.refresh()

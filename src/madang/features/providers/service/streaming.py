@@ -21,7 +21,7 @@ from madang.features.providers.service.answer_parts import Batch
 from madang.features.providers.service.answer_reader import AnswerReader
 from madang.features.providers.service.chunk_decoder import Counted
 from madang.features.providers.service.client import AgainError, Client, hidden, open_client, problem_of
-from madang.features.providers.service.model_list import known_models
+from madang.features.providers.service.model_list import ask_again, known_models
 from madang.features.providers.service.models import Route, chat_route
 from madang.features.providers.service.tokens import (
     estimate_input,
@@ -62,7 +62,12 @@ async def stream_chat(
     async with client.place(route), metered(house, spender, call) as metering:
         limited = replace(request, max_tokens=metering.max_output)
         metering.sent = True
-        answer = await client.persist(lambda: _begin(client, route, limited))
+        try:
+            answer = await client.persist(lambda: _begin(client, route, limited))
+        except ModelRefused as refused:
+            if refused.code == "model_not_found":
+                ask_again(house)
+            raise
         try:
             async for chunk in answer.chunks():
                 if chunk.finish_reason == "length" and _is_budgets_limit(request, metering, chunk.usage):
