@@ -51,7 +51,7 @@ def test_an_answer_is_streamed_stored_and_read_again_from_any_place(person: http
     seen = events_of(person, accepted["run_id"])
     assert [seq for seq, _, _ in seen] == list(range(1, len(seen) + 1))
     assert seen[0][1:] == ("run.queued", {key: accepted[key] for key in seen[0][2]})
-    assert seen[-1][1:] == ("run.finished", {"message_id": accepted["answer_id"]})
+    assert seen[-1][1:] == ("run.finished", {"message_id": accepted["answer_id"], "finish_reason": "stop"})
     assert "".join(data["text"] for _, kind, data in seen if kind == "message.delta") == SAID
     question, answer = messages_of(person, session)
     assert (question["text"], answer["text"], answer["status"]) == ("Tell me a story.", SAID, "complete")
