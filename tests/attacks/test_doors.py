@@ -6,10 +6,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
 import uvicorn
+from fastapi import FastAPI
 
 from madang.catalog import installed
 from madang.kernel.house import House, open_house
@@ -240,3 +242,34 @@ async def test_one_client_has_so_many_unfinished_bodies_and_no_more(door: Door, 
     assert (status, document["code"]) == (429, "too_many_unfinished")
     for _, writer in held:
         writer.close()
+
+
+async def test_no_body_has_an_endless_list_or_object(app: FastAPI):
+    """pydantic makes an error for each wrong item, so a list without a bound is a way to have it make a million."""
+    document = app.openapi()
+    schemas = document["components"]["schemas"]
+    bodies_of = {
+        f"{method.upper()} {path}": schema["schema"]
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        for kind, schema in operation.get("requestBody", {}).get("content", {}).items()
+        if kind == "application/json"
+    }
+    assert len(bodies_of) > 20
+    assert {name: found for name, body in bodies_of.items() if (found := unbounded(body, schemas))} == {}
+
+
+def unbounded(schema: dict[str, Any], schemas: dict[str, Any], seen: frozenset[str] = frozenset()) -> list[str]:
+    """Lists without a bound, and objects of which every member is looked at, whatever its name."""
+    if (reference := schema.get("$ref")) is not None:
+        return (
+            [] if reference in seen else unbounded(schemas[reference.rpartition("/")[2]], schemas, seen | {reference})
+        )
+    found: list[str] = []
+    if schema.get("type") == "array" and "maxItems" not in schema:
+        found.append(str(schema.get("title")))
+    if schema.get("type") == "object" and schema.get("additionalProperties") not in {None, False, True}:
+        found.append(str(schema.get("title")))
+    for part in (*schema.get("properties", {}).values(), *schema.get("anyOf", ()), schema.get("items")):
+        found += unbounded(part, schemas, seen) if part else []
+    return found

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar
 
 import httpx
@@ -22,6 +23,7 @@ from madang.kernel.ids import new_id
 from madang.kernel.jobs import Job, JobKind
 from madang.kernel.module import Module, Offer
 from madang.kernel.settings import Settings
+from madang.processes.web import serve_web
 from tests.kernel.conftest import open_workshop
 
 HEX = re.compile(r"^[0-9a-f]{32}$")
@@ -210,3 +212,17 @@ async def test_every_answer_has_security_headers_and_over_tls_asks_for_tls_alone
     assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert ("strict-transport-security" in answer.headers) == is_strict
+
+
+async def test_a_page_that_has_not_changed_keeps_the_headers_that_it_came_with(house: House, tmp_path: Path):
+    """What a 304 says replaces what the browser kept, and the api's policy would leave a page without its scripts."""
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    app = build_app(house, [])
+    serve_web(app, tmp_path)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://madang.test") as client:
+        page = await client.get("/")
+        again = await client.get("/", headers={"If-None-Match": page.headers["etag"]})
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert page.headers["x-frame-options"] == "DENY"
+    assert again.status_code == 304
+    assert "content-security-policy" not in again.headers

@@ -5,7 +5,7 @@ before the response is sent (function scope), so an answer never promises what i
 """
 
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from logging import DEBUG, INFO
 from typing import Annotated, cast
@@ -30,6 +30,7 @@ from madang.kernel.telemetry import count_request
 logger = log.get_logger(__name__)
 
 LONGEST_REQUEST_ID = 128
+NOT_MODIFIED = 304
 MEMBERS_AT_MOST = 64
 """Of an object in a request's body."""
 READING = frozenset({"GET", "HEAD"})
@@ -191,7 +192,7 @@ class Tracking:
                     (b"x-request-id", request_id.encode()),
                     (b"x-process-time", f"{took:.4f}".encode()),
                     *scope.get(ADDED, ()),
-                    *_security_headers(scope, message["headers"]),
+                    *_security_headers(scope, message),
                 ]
                 logger.log(
                     DEBUG if scope["path"].startswith(PROBES) else INFO,
@@ -212,8 +213,11 @@ class Tracking:
                 await problem_response(unexpected(error))(scope, receive, tracked)
 
 
-def _security_headers(scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    said = {name.lower() for name, _ in given}
+def _security_headers(scope: Scope, message: Message) -> list[tuple[bytes, bytes]]:
+    """What the start of a response lacks. A 304 gets nothing: its headers would replace those that a page came with."""
+    if message["status"] == NOT_MODIFIED:
+        return []
+    said = {name.lower() for name, _ in message["headers"]}
     added = [header for header in SECURITY_HEADERS if header[0] not in said]
     return [*added, HSTS] if scope["scheme"] == "https" else added
 
