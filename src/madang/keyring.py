@@ -4,7 +4,9 @@ A former secret stays until a rotation finds that nothing is left which it signe
 `locked`, so that of several rotations none loses another's secret.
 """
 
+import base64
 import fcntl
+import hmac
 import os
 import secrets
 from collections.abc import Collection, Generator
@@ -12,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -59,6 +62,19 @@ def read(data_dir: Path) -> Ring | None:
         return Ring(current, kept.former, kept.is_sealing)
     # A rotation died before its new secret was in place, so it has not begun.
     return Ring(current, tuple(one for one in kept.former if one.secret != current))
+
+
+def setup_token(secret_key: str) -> str:
+    """What the first person to register must know, if the operator chose nothing: 32 characters (192 bits).
+
+    Whoever only finds the address of a new server does not know it, and nothing has to be kept.
+    """
+    return base64.urlsafe_b64encode(hmac.digest(secret_key.encode(), b"madang set-up token", "sha256")[:24]).decode()
+
+
+def setup_url(address: str, token: str) -> str:
+    """Where the first account is made. No proxy or log on the way sees what stands after the `#`."""
+    return f"{address}/setup#{quote(token)}"
 
 
 @contextmanager

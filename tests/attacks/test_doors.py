@@ -85,7 +85,7 @@ async def serving(house: House, at_most: int = 300, each: int = 300) -> AsyncIte
         proxy_headers=False,
     )
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # pytest has its own
     running = asyncio.get_running_loop().create_task(server.serve())
     await until(lambda: server.started)
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import psycopg
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import TupleRow, class_row
 
 from madang.kernel.db import APP_ROLE
 from madang.local.words import say
@@ -67,8 +67,9 @@ def look_at_database(url: str, heads: Iterable[str], *, is_production: bool) -> 
 
     Raises `psycopg.OperationalError` when it does not answer.
     """
-    with psycopg.connect(url, autocommit=True, connect_timeout=SECONDS, row_factory=class_row(_Seen)) as connection:
-        seen = connection.execute(LOOK, {"app": APP_ROLE}).fetchone()
+    with psycopg.connect(url, autocommit=True, connect_timeout=SECONDS) as connection:
+        with connection.cursor(row_factory=class_row(_Seen)) as cursor:
+            seen = cursor.execute(LOOK, {"app": APP_ROLE}).fetchone()
         assert seen is not None  # noqa: S101  # a role that is connected is there
         vector = seen.installed or seen.offered
         troubles: list[Trouble] = []
@@ -87,10 +88,9 @@ def look_at_database(url: str, heads: Iterable[str], *, is_production: bool) -> 
     return troubles
 
 
-def _revisions(connection: psycopg.Connection[_Seen], heads: frozenset[str]) -> list[Trouble]:
+def _revisions(connection: psycopg.Connection[TupleRow], heads: frozenset[str]) -> list[Trouble]:
     try:
-        with connection.cursor(row_factory=tuple_row) as cursor:
-            rows = cursor.execute("SELECT version_num FROM supervisor.alembic_version").fetchall()
+        rows = connection.execute("SELECT version_num FROM supervisor.alembic_version").fetchall()
     except psycopg.errors.InsufficientPrivilege:
         return []
     there = frozenset(str(row[0]) for row in rows)

@@ -10,10 +10,8 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 from madang import keyring
-from madang.kernel import setup_token
 from madang.kernel.clock import now
 from madang.local.child import Child, ChildError, free_port
 from madang.local.database_check import look_at_database
@@ -95,15 +93,15 @@ class Household:
         if self.was_early:
             await self._look_again()
 
-    async def setup_path(self) -> str | None:
-        """Where the first account is made, with its token; None when there is one, or nobody can tell."""
+    async def setup_token(self) -> str | None:
+        """What the first to register must know; None when there is an account, or nobody can tell."""
         host = "127.0.0.1" if self.settings.host in EVERYWHERE else self.settings.host
         try:
             is_first = await asyncio.to_thread(_is_first_run, host, self.port)
         except (OSError, ValueError):
             return None
-        token = os.environ.get("MADANG_SETUP_TOKEN") or setup_token.derive(self.environment["MADANG_SECRET_KEY"])
-        return f"{setup_token.PATH}#{quote(token)}" if is_first else None
+        token = os.environ.get("MADANG_SETUP_TOKEN") or keyring.setup_token(self.environment["MADANG_SECRET_KEY"])
+        return token if is_first else None
 
     async def close(self) -> None:
         """End everything that was started."""

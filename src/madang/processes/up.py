@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from madang import keyring
 from madang.catalog import installed
 from madang.local.child import ChildError, free_port
 from madang.local.household import EVERYWHERE, Household
@@ -68,8 +69,8 @@ async def _live(household: Household, stop: asyncio.Event, tasks: asyncio.TaskGr
             url = address(household.settings.host, household.port)
             note_address(data_dir, url)
             tell(f"Madang is ready at {url}")
-            if path := await household.setup_path():
-                tell(say("setup", url=f"{url}{path}"))
+            if token := await household.setup_token():
+                tell(say("setup", url=keyring.setup_url(url, token)))
             tell(say("stop_hint", folder=data_dir / "logs"))
             if trouble := await _settled(household.open_the_rest()):
                 tell(say("gave_up", reason=trouble))

@@ -45,14 +45,13 @@ def create_supervisor(email: str, name: str, password: str | None, *, as_json: b
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the address.")
 def setup_url(*, as_json: bool) -> None:
     """Print the address at which the first account is made, the supervisor's; its token is void after that."""
-    from urllib.parse import quote
-
+    from madang.features.accounts.service import registration
     from madang.kernel.settings import load
-    from madang.kernel.setup_token import PATH, setup_token
+    from madang.keyring import setup_url as url_of
 
     settings = load()
-    token = setup_token(settings)
-    url = f"{settings.base_url}{PATH}#{quote(token)}"
+    token = registration.setup_token(settings)
+    url = url_of(settings.base_url, token)
     click.echo(json.dumps({"url": url, "token": token}) if as_json else url)
 
 

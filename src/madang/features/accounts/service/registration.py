@@ -1,11 +1,13 @@
 """Making accounts: the first one founds the house, the others come by its rules."""
 
+import hmac
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from madang import keyring
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import (
     REGISTRATION_CODES,
@@ -20,13 +22,14 @@ from madang.features.accounts.service import invites, passwords, people, recover
 from madang.features.accounts.service.addresses import normal_email, owner_of
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow
-from madang.kernel import audit, mail, setup_token
+from madang.kernel import audit, mail
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Forbidden, Invalid
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
+from madang.kernel.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,15 @@ async def _found_or_join(house: House, tx: Tx, wanted: Application, email: str, 
     return made
 
 
+def setup_token(settings: Settings) -> str:
+    """What the first person to register must know: the operator's choice, or what the secret key makes."""
+    chosen = settings.setup_token
+    return chosen.get_secret_value() if chosen else keyring.setup_token(settings.secret_key.get_secret_value())
+
+
 def _permit_founding(house: House, wanted: Application) -> None:
     """Let only somebody become the first supervisor who was told so by whoever runs the server."""
-    if not setup_token.is_right(house.settings, wanted.setup_token):
+    if not hmac.compare_digest(setup_token(house.settings).encode(), (wanted.setup_token or "").encode()):
         detail = "The first account needs the set-up token. Open the address that `madang admin setup-url` prints."
         raise Forbidden("setup_token_wrong", detail)
 
