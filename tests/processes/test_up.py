@@ -183,6 +183,23 @@ def test_a_senseless_setting_is_told_by_its_name(folder: Path, name: str, value:
     assert "Traceback" not in done.stderr
 
 
+def test_the_first_start_tells_where_the_first_account_is_made_and_later_ones_do_not(tmp_path: Path):
+    up = Up(tmp_path)
+    try:
+        url = up.start()
+        assert up.process is not None
+        assert up.process.stdout is not None
+        told, _, token = up.process.stdout.readline().strip().partition("#")
+        assert told == f"Make the supervisor's account here, once: {url}/setup"
+        post(f"{url}/api/v1/auth/register", email="first@example.org", password="courtyard rain 7", setup_token=token)
+        up.send(signal.SIGTERM)
+        up.start()
+        assert up.process.stdout.readline().startswith("Ctrl-C")
+    finally:
+        if up.process is not None and up.process.poll() is None:
+            up.send(signal.SIGTERM)
+
+
 def test_without_any_model_it_does_not_pretend_to_start(folder: Path):
     done = Up(folder, more={"OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}).run()
     assert done.returncode == 1
