@@ -30,7 +30,6 @@ from madang.kernel.telemetry import count_request
 logger = log.get_logger(__name__)
 
 LONGEST_REQUEST_ID = 128
-NOT_MODIFIED = 304
 MEMBERS_AT_MOST = 64
 """Of an object in a request's body."""
 READING = frozenset({"GET", "HEAD"})
@@ -69,8 +68,7 @@ class Strict(BaseModel):
     def _few(cls, given: object) -> object:
         """Refuse at once what has more members than any body here: an error for each would cost more than the rest."""
         if isinstance(given, dict) and len(cast("dict[str, object]", given)) > MEMBERS_AT_MOST:
-            msg = f"Input should have at most {MEMBERS_AT_MOST} members"
-            raise ValueError(msg)
+            raise ValueError(f"Input should have at most {MEMBERS_AT_MOST} members")
         return given  # pyright: ignore[reportUnknownVariableType]  # whatever it was
 
 
@@ -215,7 +213,7 @@ class Tracking:
 
 def _security_headers(scope: Scope, message: Message) -> list[tuple[bytes, bytes]]:
     """What the start of a response lacks. A 304 gets nothing: its headers would replace those that a page came with."""
-    if message["status"] == NOT_MODIFIED:
+    if message["status"] == 304:
         return []
     said = {name.lower() for name, _ in message["headers"]}
     added = [header for header in SECURITY_HEADERS if header[0] not in said]
