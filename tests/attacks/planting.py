@@ -32,9 +32,13 @@ OTHERS_TABLES = {
     "supervisor.alembic_version": "the history of the database",
     "supervisor.outbox": "what the house still owes; ids of every account, read by the house alone",
     "supervisor.registration_invites": "the house's own, not a tenant's; only hashes of codes",
+    "supervisor.retention": "for how many months the owner has rows kept",
     "user.vector_collections": "names and dimensions of embedding models",
 }
-"""Tables of no tenant, which have no row-level security, and why."""
+"""Tables of no tenant, and why; they have rules of their own in tests/attacks/test_catalogue.py."""
+
+BARE_TABLES = {"supervisor.alembic_version": "read by everybody and written by the owner alone"}
+"""Tables without row-level security, and why."""
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 

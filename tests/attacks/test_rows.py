@@ -13,7 +13,7 @@ from madang.kernel.auth import Principal
 from madang.kernel.db import HOUSE, SCOPE, Tx
 from madang.kernel.ids import new_id
 from tests.attacks.cast import STRANGERS, Cast
-from tests.attacks.planting import OTHERS_TABLES, quoted
+from tests.attacks.planting import BARE_TABLES, quoted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,7 +37,7 @@ class UndoneError(Exception):
     """Ends a transaction without leaving anything."""
 
 
-async def test_every_table_of_tenants_is_behind_row_level_security(cast: Cast) -> None:
+async def test_every_table_is_behind_row_level_security(cast: Cast) -> None:
     query = text("""
         SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname IN ('supervisor', 'partner', 'user') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
@@ -46,9 +46,9 @@ async def test_every_table_of_tenants_is_behind_row_level_security(cast: Cast) -
     """)
     async with cast.house.db.transaction() as tx:
         bare = set(await tx.scalars(query))
-    assert bare == set(OTHERS_TABLES), (
-        "a table of tenants has no policy: give it `kernel.db.owner_policy` or one of its scope in its migration;"
-        " or say in tests/attacks/planting.py, `OTHERS_TABLES`, why it is no tenant's"
+    assert bare == set(BARE_TABLES), (
+        "a table has no policy: give it `kernel.db.owner_policy` or one of its scope in its migration; or say in"
+        " tests/attacks/planting.py, `BARE_TABLES`, why it needs none"
     )
 
 

@@ -86,6 +86,7 @@ def diary(owner: psycopg.Connection) -> Iterator[str]:
     owner.execute("CREATE TABLE supervisor.diary_rest PARTITION OF supervisor.diary DEFAULT")
     yield "supervisor.diary"
     owner.execute("DROP TABLE supervisor.diary")
+    owner.execute("DELETE FROM supervisor.retention WHERE table_name = 'supervisor.diary'")
 
 
 def test_months_that_are_opened_later_are_as_closed_and_take_in_what_came_before_them(
@@ -118,6 +119,12 @@ def test_old_months_go_and_the_last_three_never_do(
     with pytest.raises(psycopg.errors.RaiseException, match="last three months"):
         application.execute("SELECT supervisor.drop_months('supervisor', 'diary', 2)")
     drop = "SELECT supervisor.drop_months('supervisor', 'diary', 3)"
+    assert application.execute(drop).fetchone() == (0,)  # the owner has never said that anything of it may go
+    with pytest.raises(InsufficientPrivilege):
+        application.execute("INSERT INTO supervisor.retention VALUES ('supervisor.diary', 3)")
+    owner.execute("INSERT INTO supervisor.retention VALUES ('supervisor.diary', 1200)")
+    assert application.execute(drop).fetchone() == (0,)
+    owner.execute("UPDATE supervisor.retention SET months = 3 WHERE table_name = 'supervisor.diary'")
     assert application.execute(drop).fetchone() == (1,)
     assert application.execute(drop).fetchone() == (0,)
     assert len(partitions(owner, diary)) == 4

@@ -4,12 +4,15 @@ Madang's own revisions are one line. A product of another package keeps its own 
 `madang.migrations` names; they are a branch that begins at the revision of Madang's that they depend on.
 """
 
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
+
+from madang.migrations.privileges import CLOSE_FUNCTIONS
 
 _LOCK = 0x6D61_6461_6E67
 """The advisory lock that keeps processes from migrating side by side."""
@@ -47,6 +50,20 @@ def is_current(owner_url: str) -> bool:
     return heads() <= revisions_of(owner_url)
 
 
+def keep_months(owner_url: str, months: Mapping[str, int | None]) -> None:
+    """Write down, as the owner, for how many months each of the tables is kept; None for ever.
+
+    The application drops nothing that is younger, whatever it is told. Raises `psycopg.Error`.
+    """
+    with psycopg.connect(owner_url, autocommit=True, connect_timeout=5) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO supervisor.retention (table_name, months) VALUES (%s, %s)"
+            " ON CONFLICT (table_name) DO UPDATE SET months = excluded.months"
+            " WHERE retention.months IS DISTINCT FROM excluded.months",
+            list(months.items()),
+        )
+
+
 def upgrade(owner_url: str) -> None:
     """Bring the database to this version; does nothing when it is there. Blocks.
 
@@ -67,5 +84,6 @@ def upgrade(owner_url: str) -> None:
         config.attributes["url"] = owner_url
         try:
             command.upgrade(config, "heads")
+            lock.execute(CLOSE_FUNCTIONS)
         except CommandError as error:
             raise UnknownRevisionError(str(error)) from error

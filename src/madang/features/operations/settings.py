@@ -14,7 +14,10 @@ class OperationsSettings(EnvSettings):
         default=None,
         ge=3,
         le=1200,
-        description="Whole months for which the audit log is kept; for ever if unset. Older ones are dropped.",
+        description=(
+            "Whole months for which the audit log is kept; for ever if unset. Older ones are dropped. `madang up` and"
+            " `madang migrate` tell the database, which drops nothing younger whoever asks."
+        ),
     )
 
 
@@ -22,3 +25,8 @@ class OperationsSettings(EnvSettings):
 def load() -> OperationsSettings:
     """The settings of this process, read once."""
     return OperationsSettings()
+
+
+def audit_months() -> int | None:
+    """For how many months the audit log is kept, None for ever."""
+    return load().audit_months

@@ -21,6 +21,7 @@ from madang.features.usage.service.ledger import book_unwritten
 from madang.features.usage.service.meter import booked, metered
 from madang.features.usage.service.rates import limit_questions
 from madang.features.usage.service.tallies import Tally, tallied
+from madang.features.usage.settings import usage_months
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,7 @@ __all__ = [
     "require_budget",
     "tallied",
     "tool_call",
+    "usage_months",
 ]
 
 

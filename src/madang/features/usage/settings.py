@@ -68,3 +68,8 @@ class UsageSettings(EnvSettings):
 def load() -> UsageSettings:
     """The settings of this process, read once; raises `pydantic.ValidationError` when one is malformed."""
     return UsageSettings()
+
+
+def usage_months() -> int:
+    """For how many months single calls are kept."""
+    return load().usage_retention_months

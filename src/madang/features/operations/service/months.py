@@ -15,9 +15,13 @@ async def turn_months(house: House) -> None:
     async with house.db.transaction() as tx:
         await tx.execute(text("SELECT supervisor.open_months('supervisor', 'audit')"))
         strays = await tx.scalar(text("SELECT supervisor.count_strays('supervisor', 'audit')"))
+        kept = await tx.scalar(text("SELECT months FROM supervisor.retention WHERE table_name = 'supervisor.audit'"))
         drop = text("SELECT supervisor.drop_months('supervisor', 'audit', :keep)")
         dropped = await tx.scalar(drop, {"keep": keep}) if keep is not None else 0
     if strays:
         logger.warning("audit_outside_of_months", rows=strays)
+    if keep is not None and (kept is None or keep < kept):
+        mend = "run `madang migrate`: only the owner of the tables has less kept"
+        logger.warning("audit_kept_longer", wanted=keep, kept=kept, mend=mend)
     if dropped:
         logger.info("audit_months_dropped", months=dropped)
