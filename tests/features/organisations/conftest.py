@@ -14,7 +14,7 @@ from madang.catalog import installed
 from madang.features.organisations import settings
 from madang.features.organisations.module import Organisations
 from madang.features.organisations.tables import MembershipRow, ScopeRow
-from madang.kernel.auth import AUTHENTICATOR, Principal
+from madang.kernel.auth import AUTHENTICATOR, REAUTHENTICATION, Principal
 from madang.kernel.db import Tx
 from madang.kernel.house import House
 from madang.kernel.http import build_app
@@ -131,11 +131,14 @@ class Api:
         async def authenticate(_house: House, bearer: str) -> Principal:
             return next(who for who in world.people.values() if str(who.account_id) == bearer)
 
+        async def trust(_house: House, _who: Principal) -> None:
+            """Whoever asks here has just proved themselves; tests/attacks/test_step_up.py has those who have not."""
+
         class Doorman(Module):
             name = "doorman"
 
             def offers(self) -> Sequence[Offer[object]]:
-                return (AUTHENTICATOR.offer(authenticate),)
+                return (AUTHENTICATOR.offer(authenticate), REAUTHENTICATION.offer(trust))
 
         self.world = world
         self.address = f"test-{secrets.token_hex(4)}"

@@ -162,7 +162,7 @@ async def test_a_new_code_ends_the_old_one(api: Api, world: World) -> None:
     made = await invite(api)
     path = f"/scopes/{world.id('a.p.c')}/invites/{made['invite']['id']}"
     again = (await api("a.p.c manager", "POST", f"{path}/resend", {"expires_in_days": 3})).json()
-    assert told(await api("outsider", "GET", f"/invites/{made['code']}")) == (404, "invite_unknown")
+    assert told(await api("outsider", "GET", f"/invites/{made['code']}")) == (409, "invite_revoked")
     assert (await api("outsider", "POST", f"/invites/{again['code']}/redeem")).status_code == 200
     assert told(await api("a owner", "POST", f"{path}/resend", {})) == (409, "invite_over")
 

@@ -121,6 +121,20 @@ def judge(deed: Deed, before: Standing, after: Standing) -> None:
     assert owned >= {"a", "b"}, deed
 
 
+async def judge_codes(world: World, deed: Deed, after: Standing) -> None:
+    """No code is good that its maker could not make now."""
+    async with world.house.db.transaction() as tx:
+        query = text("SELECT created_by, scope_id, role FROM partner.invites WHERE revoked_at IS NULL")
+        rows = (await tx.execute(query)).all()
+    names = {who.account_id: name for name, who in world.people.items()}
+    places = {row.id: name for name, row in world.scopes.items()}
+    for maker, scope, role in rows:
+        if maker in names and scope in places:
+            left = rank(after, names[maker], places[scope])
+            assert RANK["manager"] <= left, (deed, names[maker], places[scope])
+            assert RANK[role] < left, (deed, names[maker], places[scope], role)
+
+
 async def outcome(world: World, deed: Deed) -> Problem | None:
     try:
         await do(world, deed)
@@ -147,3 +161,4 @@ async def test_nobody_rises_by_themselves_and_owners_never_run_out(
             is_outsider = rank(before, f"person {deed.who}", deed.scope) == 0
             assert not is_outsider or problem.status in {403, 404}, problem
         judge(deed, before, after)
+        await judge_codes(world, deed, after)

@@ -120,7 +120,7 @@ async def test_an_invite_is_renewed_or_used_and_never_both(api: Api, world: Worl
             api("a owner", "POST", again, {}), api(guest, "POST", f"/invites/{made['code']}/redeem")
         )
         assert (told(renewed), told(used)) in {
-            ((200, None), (404, "invite_unknown")),
+            ((200, None), (409, "invite_revoked")),
             ((409, "invite_over"), (200, None)),
         }
 

@@ -85,7 +85,8 @@ async def test_a_directory_that_spells_the_domain_otherwise_means_the_same_perso
     world: World, api: Api, house: House, idp: Provider, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system: System = await system_of(house, world, api, "a", "a admin")
-    set_up(monkeypatch, school(idp.url, organisation=str(world.id("a"))), oidc_registration="closed")
+    spelled = {"organisation": str(world.id("a")), "email_domains": ["한국.example"]}
+    set_up(monkeypatch, school(idp.url, **spelled), oidc_registration="closed")
     name = secrets.token_hex(5)
     await system("POST", "/Users", {"schemas": [USER], "userName": f"{name}@xn--3e0b707e.example"})
     told = await who_is(browser, await sign_in(browser, idp, email=f"{name}@한국.example.", sub=name))

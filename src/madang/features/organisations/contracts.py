@@ -42,6 +42,9 @@ type Permission = Literal[
 RANK: dict[Role, int] = {"student": 1, "instructor": 2, "manager": 3, "admin": 4, "owner": 5}
 """One grants, changes, suspends and removes only what ranks below oneself. SQL knows it as `partner.rank`."""
 
+RUNNING: frozenset[Role] = frozenset({"owner", "admin"})
+"""Roles that are given only by who proved themselves a short while ago."""
+
 STUDENT: frozenset[Permission] = frozenset({"scope.read"})
 INSTRUCTOR: frozenset[Permission] = frozenset({"scope.read", "members.read"})
 _MANAGING: frozenset[Permission] = frozenset(

@@ -53,6 +53,7 @@ class Organisations(Module):
     def offers(self) -> Sequence[Offer[object]]:
         """What comes of signing in at a provider, a word before an owner leaves, and codes that let one register."""
         from madang.features.accounts.public import (
+            BELONGS,
             EXPECTED,
             EXPORT,
             GROUPS,
@@ -67,6 +68,7 @@ class Organisations(Module):
         return (
             GROUPS.offer(_apply_grants),
             EXPECTED.offer(_is_expected),
+            BELONGS.offer(_belongs),
             WELCOME.offer(_welcome),
             MAY_LEAVE.offer(_may_leave),
             EXPORT.offer(_export),
@@ -86,6 +88,12 @@ async def _is_expected(tx: "Tx", organisation_id: UUID, email: str) -> bool:
     from madang.features.organisations.service.scim.settling import is_expected
 
     return await is_expected(tx, organisation_id, email)
+
+
+async def _belongs(tx: "Tx", organisation_id: UUID, account_id: UUID) -> bool:
+    from madang.features.organisations.service.joining import belongs
+
+    return await belongs(tx, organisation_id, account_id)
 
 
 async def _welcome(tx: "Tx", account_id: UUID, organisation_id: UUID, email: str) -> None:

@@ -7,11 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
-from madang.features.organisations.contracts import Invite, Kind, Role
+from madang.features.organisations.contracts import RUNNING, Invite, Kind, Role
 from madang.features.organisations.routes.members import MembershipBody, shown_membership
 from madang.features.organisations.routes.shared import Line, address_of, next_cursor
 from madang.features.organisations.service import invites, links, members
-from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, Whole, WriteTx
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, Whole, WriteTx, require_reauthentication
 from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/scopes/{scope_id:uuid}/invites", tags=["organisations"])
@@ -75,13 +75,14 @@ async def list_invites(
 
 
 @router.post("", status_code=201, responses=problems(401, 403, 404))
-async def create_invite(
-    house: HouseDep, request: Request, tx: WriteTx, who: Who, scope_id: UUID, body: NewInvite
-) -> MadeInvite:
+async def create_invite(house: HouseDep, request: Request, who: Who, scope_id: UUID, body: NewInvite) -> MadeInvite:
     """Make a code for a role below one's own, for anybody or for one address. It is shown only in this answer."""
     lifetime = timedelta(days=body.expires_in_days)
     wish = invites.Wish(body.role, lifetime, body.max_uses, body.email, body.note)
-    made = await invites.create(house, tx, who, scope_id, wish)
+    if body.role in RUNNING:
+        await require_reauthentication(house, who)
+    async with house.db.transaction(who) as tx:
+        made = await invites.create(house, tx, who, scope_id, wish)
     return _made(house, request, made)
 
 

@@ -6,10 +6,20 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from madang.features.organisations.contracts import Kind, Member, Membership, Role, Status
+from madang.features.organisations.contracts import RUNNING, Kind, Member, Membership, Role, Status
 from madang.features.organisations.routes.shared import Line, next_cursor
 from madang.features.organisations.service import members, ownership
-from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx
+from madang.kernel.http import (
+    HouseDep,
+    Limit,
+    Page,
+    ReadTx,
+    Reauthenticated,
+    Strict,
+    Who,
+    WriteTx,
+    require_reauthentication,
+)
 from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/scopes/{scope_id:uuid}", tags=["organisations"])
@@ -45,9 +55,12 @@ async def list_members(
 
 
 @router.put("/members/{member_id:uuid}", responses=problems(401, 403, 404, 409))
-async def put_member(tx: WriteTx, who: Who, scope_id: UUID, member_id: UUID, body: MemberChange) -> Member:
+async def put_member(house: HouseDep, who: Who, scope_id: UUID, member_id: UUID, body: MemberChange) -> Member:
     """Give a member who ranks below oneself another role below one's own, or suspend or readmit them."""
-    return await members.change(tx, who, scope_id, member_id, role=body.role, status=body.status)
+    if body.role in RUNNING:
+        await require_reauthentication(house, who)
+    async with house.db.transaction(who) as tx:
+        return await members.change(tx, who, scope_id, member_id, role=body.role, status=body.status)
 
 
 @router.delete("/members/{member_id:uuid}", status_code=204, responses=problems(401, 403, 404, 409))
@@ -63,7 +76,7 @@ async def leave_scope(tx: WriteTx, who: Who, scope_id: UUID) -> None:
 
 
 @router.post("/transfer", responses=problems(401, 403, 404, 409))
-async def transfer_scope(house: HouseDep, who: Who, scope_id: UUID, body: Transfer) -> Member:
+async def transfer_scope(house: HouseDep, who: Reauthenticated, scope_id: UUID, body: Transfer) -> Member:
     """Make a member the owner of the organisation; the owner before stays as an admin."""
     async with house.db.transaction(who) as tx:
         return await ownership.transfer(tx, who, scope_id, body.member_id)

@@ -14,7 +14,7 @@ from madang.features.organisations.contracts import Role, ScimGroup, ScimToken
 from madang.features.organisations.routes.shared import Name
 from madang.features.organisations.service.scim import roles, tokens
 from madang.kernel.errors import Problem
-from madang.kernel.http import ADDED, NUMBER, HouseDep, ReadTx, Strict, Who, WriteTx
+from madang.kernel.http import ADDED, NUMBER, HouseDep, ReadTx, Reauthenticated, Strict, Who, WriteTx
 from madang.kernel.problems import problems
 
 SCIM = "application/scim+json"
@@ -62,7 +62,7 @@ async def list_scim_tokens(tx: ReadTx, who: Who, scope_id: UUID) -> list[ScimTok
 
 @router.post("/scim-tokens", status_code=201, responses=problems(401, 403, 404, 409))
 async def create_scim_token(
-    house: HouseDep, request: Request, tx: WriteTx, who: Who, scope_id: UUID, body: TokenBody
+    house: HouseDep, request: Request, who: Reauthenticated, tx: WriteTx, scope_id: UUID, body: TokenBody
 ) -> NewToken:
     """Make a token for a system that manages the organisation's people by SCIM 2.0, shown only in this answer."""
     lifetime = timedelta(days=body.expires_in_days) if body.expires_in_days else None
@@ -83,7 +83,9 @@ async def list_scim_groups(tx: ReadTx, who: Who, scope_id: UUID) -> list[ScimGro
 
 
 @router.put("/scim-groups/{group_id:uuid}", responses=problems(401, 403, 404))
-async def put_scim_group(house: HouseDep, who: Who, scope_id: UUID, group_id: UUID, body: GroupRole) -> ScimGroup:
+async def put_scim_group(
+    house: HouseDep, who: Reauthenticated, scope_id: UUID, group_id: UUID, body: GroupRole
+) -> ScimGroup:
     """Let a group's members have a role below one's own in the organisation or beneath it, or none."""
     return await roles.give(house, who, scope_id, group_id, target=body.scope_id, role=body.role)
 

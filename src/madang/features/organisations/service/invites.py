@@ -14,7 +14,7 @@ from madang.features.organisations.access import permit
 from madang.features.organisations.contracts import RANK, Invite, Kind, Offer, Role, Scope
 from madang.features.organisations.service import codes, links
 from madang.features.organisations.service.invitation import invitation
-from madang.features.organisations.service.joining import Place, enrol
+from madang.features.organisations.service.joining import Place, enrol, lock_all
 from madang.features.organisations.service.members import permit_grant
 from madang.features.organisations.service.scopes import lock
 from madang.features.organisations.tables import InviteRow, MembershipRow, RedemptionRow, ScopeRow
@@ -68,10 +68,18 @@ async def create(house: House, tx: Tx, who: Principal, scope_id: UUID, wish: Wis
 
     Nobody changes what the caller is, here or above, before the transaction ends: whoever is put out leaves no code.
     """
-    for place_id in sorted((await permit(tx, who, scope_id, "invites.manage")).path):
-        await lock(tx, place_id)
-    scope = await permit(tx, who, scope_id, "invites.manage")
+    scope = await _alone(tx, who, scope_id)
     permit_grant(who, scope, wish.role)
+    return await _make(house, tx, who, scope, wish)
+
+
+async def _alone(tx: Tx, who: Principal, scope_id: UUID) -> Scope:
+    """The scope, when the caller may make codes there, and nobody changes that before the transaction ends."""
+    await lock_all(tx, (await permit(tx, who, scope_id, "invites.manage")).path)
+    return await permit(tx, who, scope_id, "invites.manage")
+
+
+async def _make(house: House, tx: Tx, who: Principal, scope: Scope, wish: Wish) -> Made:
     code = codes.make()
     row = InviteRow(
         scope_id=scope.id,
@@ -110,20 +118,21 @@ async def withdraw(tx: Tx, who: Principal, scope_id: UUID, invite_id: UUID) -> N
 
 
 async def renew(house: House, tx: Tx, who: Principal, scope_id: UUID, invite_id: UUID, lifetime: timedelta) -> Made:
-    """The same invitation with a new code and time, to be sent again; the old code is no good any more.
+    """The same invitation as a new one of the caller's, to be sent again; the old code is no good any more.
 
-    Raises `NotFound`, `Forbidden`, and `Conflict` when it was used or withdrawn.
+    It ends with the caller's role and not with that of who made the one before. Raises `NotFound`, `Forbidden`, and
+    `Conflict` when it was used or withdrawn.
     """
-    scope = await permit(tx, who, scope_id, "invites.manage")
+    scope = await _alone(tx, who, scope_id)
     row = await _own(tx, who, scope, invite_id)
     if row.revoked_at is not None or row.used_count >= row.max_uses:
         raise Conflict("invite_over", "This invite was used or withdrawn. Make a new one.")
-    code = codes.make()
-    row.code_hash, row.expires_at = _digest(house, code), now() + lifetime
-    await _send(house, tx, row, scope, code)
+    row.revoked_at = now()
     await tx.flush()
+    left = row.max_uses - row.used_count
+    wish = Wish(msgspec.convert(row.role, Role), lifetime, left, row.email, row.note)
     await record(tx, who, "organisations.invite_renewed", _target(row))
-    return Made(shown(row), code, scope)
+    return await _make(house, tx, who, scope, wish)
 
 
 async def _send(house: House, tx: Tx, row: InviteRow, scope: Scope, code: str) -> None:
@@ -212,8 +221,6 @@ async def redeem(house: House, tx: Tx, account: Account, code: str) -> UUID:
     row, scope = await find(house, tx, code)
     await lock(tx, scope.id)
     await tx.refresh(row, with_for_update=True)
-    if row.code_hash not in _digests(house, code):
-        raise unknown()  # it was renewed this moment
     permit_address(row, account.email)
     query = select(MembershipRow).where(MembershipRow.scope_id == scope.id, MembershipRow.account_id == account.id)
     member = await tx.scalar(query)

@@ -1,11 +1,11 @@
 """Becoming a member, and ceasing to be one: what every way in and out has in common."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 
 from madang.features.accounts.public import Grant
 from madang.features.organisations import queries
@@ -48,10 +48,10 @@ async def apply_grants(tx: Tx, account_id: UUID, source: str, grants: Sequence[G
     suspended members and unknown scopes are passed over.
     """
     wanted = {grant.scope_id: msgspec.convert(grant.role, Role) for grant in grants if grant.role in RANK}
-    for scope_id in sorted(wanted):
-        await lock(tx, scope_id)
-    scopes = {row.id: row for row in await tx.scalars(select(ScopeRow).where(ScopeRow.id.in_(wanted)))}
     own = MembershipRow.account_id == account_id
+    theirs = await tx.scalars(select(MembershipRow.scope_id).where(own, MembershipRow.source == source))
+    await lock_all(tx, {*wanted, *theirs})
+    scopes = {row.id: row for row in await tx.scalars(select(ScopeRow).where(ScopeRow.id.in_(wanted)))}
     held = {row.scope_id: row for row in await tx.scalars(select(MembershipRow).where(own))}
     for scope_id, role in wanted.items():
         member, scope = held.get(scope_id), scopes.get(scope_id)
@@ -73,12 +73,24 @@ def _may_take_over(member: MembershipRow | None, source: str, role: Role) -> boo
     return is_own or RANK[msgspec.convert(member.role, Role)] < RANK[role]
 
 
+async def lock_all(tx: Tx, scope_ids: Collection[UUID]) -> None:
+    """As `scopes.lock` for each, in one order, before the members of several scopes are decided about."""
+    for scope_id in sorted(scope_ids):
+        await lock(tx, scope_id)
+
+
 async def take_out(tx: Tx, row: MembershipRow) -> None:
     """End a membership; whoever calls has permitted it."""
     await tx.execute(
         delete(MembershipRow).where(MembershipRow.id == row.id), execution_options={"synchronize_session": False}
     )
     await tx.announce(MemberLeft(row.scope_id, tuple(row.path), row.account_id))
+
+
+async def belongs(tx: Tx, organisation_id: UUID, account_id: UUID) -> bool:
+    """Whether an account is a member of an organisation or of anything beneath it, in the house's transaction."""
+    here = (MembershipRow.account_id == account_id, MembershipRow.path.contains([organisation_id]))
+    return bool(await tx.scalar(select(exists().where(*here))))
 
 
 async def member_of(tx: Tx, scope_id: UUID, member_id: UUID) -> MembershipRow:

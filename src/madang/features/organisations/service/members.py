@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 
 from madang.features.organisations import queries
 from madang.features.organisations.access import not_found, permit
@@ -11,10 +11,9 @@ from madang.features.organisations.contracts import RANK, Member, MemberJoined, 
 from madang.features.organisations.service.joining import member_of, shown_member, take_out
 from madang.features.organisations.service.ownership import keep_an_owner
 from madang.features.organisations.service.scopes import lock
-from madang.features.organisations.tables import InviteRow, MembershipRow, RedemptionRow
+from madang.features.organisations.tables import MembershipRow, RedemptionRow
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
-from madang.kernel.clock import now
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 
@@ -71,7 +70,6 @@ async def change(
     if row.role == "owner" and wanted.role != "owner":
         await keep_an_owner(tx, scope.id, row.account_id)
     await _write(tx, row.id, wanted.role, wanted.status)
-    await _revoke_invites(tx, scope, row.account_id, is_suspended=wanted.status == "suspended")
     target = Target("account", row.account_id, scope.path)
     after = {"role": wanted.role, "status": wanted.status}
     await record(tx, who, "organisations.member_changed", target, before=before, after=after)
@@ -96,7 +94,6 @@ async def remove(tx: Tx, who: Principal, scope_id: UUID, member_id: UUID) -> Non
     if row.role == "owner":
         await keep_an_owner(tx, scope.id, row.account_id)
     await take_out(tx, row)
-    await _revoke_invites(tx, scope, row.account_id)
     details = {"role": row.role}
     await record(tx, who, "organisations.member_removed", Target("account", row.account_id, scope.path), **details)
 
@@ -135,14 +132,3 @@ async def _write(tx: Tx, member_id: UUID, role: Role, status: Status) -> None:
     written = await tx.execute(statement.returning(MembershipRow.id), execution_options={"synchronize_session": False})
     if written.first() is None:
         raise NotFound("member_not_found", "There is no such member; they may have left.")
-
-
-async def _revoke_invites(tx: Tx, scope: Scope, account_id: UUID, *, is_suspended: bool = False) -> None:
-    """End the codes that somebody made here and beneath and may not make any more with the rank that is left."""
-    left = 0 if is_suspended else await queries.rank_of(tx, account_id, scope.path)
-    highest = left if left >= RANK["manager"] else 0
-    theirs = (InviteRow.created_by == account_id, InviteRow.revoked_at.is_(None), InviteRow.path.contains([scope.id]))
-    await tx.execute(
-        update(InviteRow).where(*theirs, func.partner.rank(InviteRow.role) >= highest).values(revoked_at=now()),
-        execution_options={"synchronize_session": False},
-    )

@@ -8,7 +8,7 @@ from sqlalchemy.orm import aliased
 
 from madang.features.organisations.access import permit, prove_owner
 from madang.features.organisations.contracts import Member, MemberJoined
-from madang.features.organisations.service.joining import member_of, shown_member, take_out
+from madang.features.organisations.service.joining import lock_all, member_of, shown_member, take_out
 from madang.features.organisations.service.scopes import lock
 from madang.features.organisations.tables import MembershipRow, ScopeRow
 from madang.kernel.audit import Target, record
@@ -82,8 +82,9 @@ async def let_go(tx: Tx, account_id: UUID) -> None:
     for scope_id in await _alone_in(tx, account_id):
         await lock(tx, scope_id)
         await _succeed(tx, scope_id, account_id)
-    rows = (await tx.scalars(select(MembershipRow).where(MembershipRow.account_id == account_id))).all()
-    for row in rows:
+    mine = select(MembershipRow).where(MembershipRow.account_id == account_id)
+    await lock_all(tx, [row.scope_id for row in await tx.scalars(mine)])
+    for row in (await tx.scalars(mine)).all():
         await take_out(tx, row)
 
 

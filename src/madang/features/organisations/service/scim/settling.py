@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 
 from madang.features.accounts.public import Grant, account_by_email, verified_email
 from madang.features.organisations.contracts import RANK, Role
-from madang.features.organisations.service.joining import apply_grants, take_out
+from madang.features.organisations.service.joining import apply_grants, lock_all, take_out
 from madang.features.organisations.service.scopes import lock
 from madang.features.organisations.tables import MembershipRow, ScimGroupRow, ScimMemberRow, ScimUserRow
 from madang.kernel.audit import Target, record
@@ -67,6 +67,7 @@ async def _put_to_rest(tx: Tx, user: ScimUserRow) -> None:
     """Suspend what somebody still is here by other ways; an owner stays, whom only a transfer replaces."""
     here = (MembershipRow.account_id == user.account_id, MembershipRow.path.contains([user.scope_id]))
     running = (MembershipRow.status == "active", MembershipRow.role != "owner")
+    await lock_all(tx, (await tx.scalars(select(MembershipRow.scope_id).where(*here, *running))).all())
     rest = update(MembershipRow).where(*here, *running).values(status="suspended").returning(MembershipRow.id)
     suspended = (await tx.scalars(rest)).all()
     user.suspended = [*user.suspended, *suspended]
@@ -90,6 +91,7 @@ async def deprovision(tx: Tx, user: ScimUserRow) -> None:
     if user.account_id is None:
         return
     here = (MembershipRow.account_id == user.account_id, MembershipRow.path.contains([user.scope_id]))
+    await lock_all(tx, (await tx.scalars(select(MembershipRow.scope_id).where(*here))).all())
     rows = (await tx.scalars(select(MembershipRow).where(*here, MembershipRow.role != "owner"))).all()
     for row in rows:
         await take_out(tx, row)

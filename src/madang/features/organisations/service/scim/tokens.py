@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, or_, select, update
 from madang.features.organisations import settings
 from madang.features.organisations.access import permit
 from madang.features.organisations.contracts import DIRECTORY_LIMITER, ScimToken, Scope
+from madang.features.organisations.service.scopes import lock
 from madang.features.organisations.tables import ScimTokenRow, ScopeRow
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
@@ -45,6 +46,8 @@ async def create(
     tx: Tx, who: Principal, scope_id: UUID, name: str, lifetime: timedelta | None
 ) -> tuple[ScimToken, str]:
     """A new token, which is shown this once; raises as `permit_provisioning`, and `Conflict`."""
+    await permit_provisioning(tx, who, scope_id)
+    await lock(tx, scope_id)  # whoever is put out at this moment leaves no token
     scope = await permit_provisioning(tx, who, scope_id)
     held = await tx.scalar(select(func.count()).where(ScimTokenRow.scope_id == scope.id)) or 0
     if held >= MOST_TOKENS:
