@@ -16,7 +16,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from madang.catalog import installed
-from madang.kernel.auth import AUTHENTICATOR, Principal
+from madang.kernel.auth import AUTHENTICATOR, REAUTHENTICATION, Principal
 from madang.kernel.db import Database, Tx
 from madang.kernel.house import House
 from madang.kernel.http import build_app
@@ -170,7 +170,12 @@ def disguise(request: pytest.FixtureRequest, cast: Cast) -> Iterator[str]:
 
     patched: dict[str, str] = {}
     patch.setattr(Database, "transaction", transaction)
-    patch.setattr(cast.house.offers, "_offers", [*cast.house.offers._offers, AUTHENTICATOR.offer(authenticate)])
+
+    async def trust(_house: House, _who: Principal) -> None:
+        return
+
+    planted = [AUTHENTICATOR.offer(authenticate), REAUTHENTICATION.offer(trust)]
+    patch.setattr(cast.house.offers, "_offers", [*cast.house.offers._offers, *planted])
     with capture_logs():  # what the database refuses is an error of this build, and drawing them all is slow
         yield str(request.param)
     patch.undo()

@@ -45,6 +45,12 @@ type FindEnded = Callable[["House", Collection[Principal]], Awaitable[set[Princi
 
 STANDING: Slot[FindEnded] = Slot("standing")
 
+type Confirmed = Callable[["House", Principal], Awaitable[None]]
+"""Raises `Forbidden` unless the person proved themselves in this sign-in a short while ago."""
+
+REAUTHENTICATION: Slot[Confirmed] = Slot("reauthentication")
+"""Asked by every route that writes a credential or hands over power; see `kernel.http.Reauthenticated`."""
+
 SUPERVISING = "supervisor"
 """The permission with which a supervisor's key has the supervisor's powers; without it the key is a plain user's."""
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from madang import __version__
 from madang.kernel import log
 from madang.kernel.audit import ORIGIN, Origin
-from madang.kernel.auth import AUTHENTICATOR, LIMITER, Principal, permission, permit_key
+from madang.kernel.auth import AUTHENTICATOR, LIMITER, REAUTHENTICATION, Principal, permission, permit_key
 from madang.kernel.db import Tx
 from madang.kernel.errors import BadRequest, Unauthorized
 from madang.kernel.house import House
@@ -133,6 +133,16 @@ def needed_permission(route: object, method: str) -> str | None:
 
 
 Who = Annotated[Principal, Depends(get_principal)]
+
+
+async def require_reauthentication(house: HouseDep, who: Who) -> Principal:
+    """Let only a person who proved themselves in this sign-in a short while ago; raises `Forbidden`."""
+    await house.offers.one(REAUTHENTICATION)(house, who)
+    return who
+
+
+Reauthenticated = Annotated[Principal, Depends(require_reauthentication)]
+"""In place of `Who`, for a route that writes a credential or hands over power: a stolen token alone does neither."""
 
 
 async def _open_tx(house: HouseDep, who: Who) -> AsyncIterator[Tx]:

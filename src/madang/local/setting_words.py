@@ -82,6 +82,10 @@ REASONS: Mapping[str, Mapping[Language, str]] = {
         "en": "two providers in MADANG_OIDC_PROVIDERS have the same name",
         "ko": "MADANG_OIDC_PROVIDERS에 이름이 같은 제공자가 둘 있습니다",
     },
+    "provider_without_domains": {
+        "en": "the provider {name} speaks for an organisation: say in email_domains for which addresses",
+        "ko": "제공자 {name}이(가) 조직을 대신하므로 어떤 주소를 맡는지 email_domains에 적어야 합니다",
+    },
 }
 OTHER: Mapping[Language, str] = {"en": "{said}", "ko": "알맞지 않은 값입니다({said})"}
 """For an error that has no words of its own."""

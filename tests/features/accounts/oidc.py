@@ -25,7 +25,8 @@ def set_up(patch: pytest.MonkeyPatch, *providers: OidcProvider, **changed: Any) 
 
 
 def school(issuer: str, **more: Any) -> OidcProvider:
-    told = {"name": "school", "label": "학교", "issuer": issuer, "client_id": CLIENT, "client_secret": SECRET}
+    told: dict[str, Any] = {"name": "school", "label": "학교", "issuer": issuer}
+    told |= {"client_id": CLIENT, "client_secret": SECRET, "email_domains": ("example.org", "school.example")}
     return OidcProvider.model_validate(told | more)
 
 

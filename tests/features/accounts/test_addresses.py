@@ -233,8 +233,9 @@ async def test_ones_own_address_in_another_spelling_is_no_new_one(
 
 
 async def test_a_provider_that_spells_the_address_otherwise_leads_to_the_same_account(
-    house: House, api: httpx.AsyncClient, idp: Provider, join: Join
+    house: House, api: httpx.AsyncClient, idp: Provider, join: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    set_up(monkeypatch, school(idp.url, email_domains=[KOREAN]))
     person, name = await join(), fresh()
     await keep_as(house, person, f"{name}@{KOREAN}")
     await verify_address(house, person)

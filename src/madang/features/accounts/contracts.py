@@ -29,6 +29,9 @@ type Letter = Literal[
     "recovery_codes_renewed",
     "passkey_added",
     "passkey_removed",
+    "identity_linked",
+    "identity_unlinked",
+    "key_created",
     "sign_in_guessed",
     "test",
 ]
@@ -167,6 +170,12 @@ type IsExpected = Callable[[Tx, UUID, str], Awaitable[bool]]
 
 EXPECTED: Slot[IsExpected] = Slot("accounts.expected")
 """Whom a provider that speaks for an organisation may bring in although it is closed to others."""
+
+type Belongs = Callable[[Tx, UUID, UUID], Awaitable[bool]]
+"""Whether, in an organisation (its id) or beneath it, an account (its id) is a member."""
+
+BELONGS: Slot[Belongs] = Slot("accounts.belongs")
+"""Whom a provider that speaks for an organisation may link to the account that they have already."""
 
 type Welcome = Callable[[Tx, UUID, UUID, str], Awaitable[None]]
 """Takes an account, the organisation that its provider speaks for, and the address that the provider vouches for."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from madang.kernel.auth import AUTHENTICATOR, STANDING
+from madang.kernel.auth import AUTHENTICATOR, REAUTHENTICATION, STANDING
 from madang.kernel.module import Module, Offer
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Accounts(Module):
         return (
             AUTHENTICATOR.offer(_authenticate),
             STANDING.offer(_find_ended),
+            REAUTHENTICATION.offer(_require_recent),
             EXPORT.offer(_export),
             SIGNED.offer(_good_until),
         )
@@ -71,6 +72,12 @@ async def _find_ended(house: "House", asked: "Collection[Principal]") -> "set[Pr
     from madang.features.accounts.service.standing import ended
 
     return await ended(house, asked)
+
+
+async def _require_recent(house: "House", who: "Principal") -> None:
+    from madang.features.accounts.service.confirming import require_recent
+
+    await require_recent(house, who)
 
 
 async def _good_until(tx: "Tx", before: "datetime") -> "datetime":

@@ -2,6 +2,7 @@
 
 from madang.features.accounts.access import act_for_others
 from madang.features.accounts.contracts import (
+    BELONGS,
     EXPECTED,
     EXPORT,
     GROUPS,
@@ -32,6 +33,7 @@ from madang.features.accounts.service.stationery import letter
 from madang.features.accounts.service.throttle import Counter, attempt, place
 
 __all__ = [
+    "BELONGS",
     "EXPECTED",
     "EXPORT",
     "GROUPS",

@@ -114,8 +114,9 @@ class OidcSettings(EnvSettings):
     oidc_email_domains: tuple[str, ...] = Field(
         default=(),
         description=(
-            "Domains, as a JSON list, whose addresses may get an account in that way, any if empty; each provider's"
-            " own `email_domains` come before it."
+            "Domains, as a JSON list, for whose addresses a provider's word counts: it links accounts of these alone,"
+            " and makes new ones for these alone, or for any if empty; each provider's own `email_domains` come before"
+            " it."
         ),
     )
 
@@ -124,6 +125,10 @@ class OidcSettings(EnvSettings):
         names = [one.name for one in self.providers]
         if len(names) != len(set(names)):
             raise PydanticCustomError("providers_same_name", "two providers have the same name")
+        for one in self.providers:
+            if one.organisation is not None and not self.domains_of(one):
+                said = "the provider {name} speaks for an organisation: say in email_domains for which addresses"
+                raise PydanticCustomError("provider_without_domains", said, {"name": one.name})
         return self
 
     @property
@@ -145,7 +150,7 @@ class OidcSettings(EnvSettings):
         return (provider.registration or self.oidc_registration) == "open"
 
     def domains_of(self, provider: OidcProvider) -> tuple[str, ...]:
-        """The domains, as the operator spells them, whose addresses may get an account in that way; any if empty."""
+        """The domains, as the operator spells them, for whose addresses the provider's word counts."""
         return self.oidc_email_domains if provider.email_domains is None else provider.email_domains
 
 

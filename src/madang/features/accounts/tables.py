@@ -37,7 +37,8 @@ class AccountRow(Row):
 class LoginRow(Row):
     """One sign-in on one device: a family of refresh tokens, of which `generation` is the one that works.
 
-    Its browser, if it is one, has tries of its own at the account's password while it `is_trusted`.
+    At `confirmed_at` its owner last proved themselves again. Its browser, if it is one, has tries of its own at the
+    account's password while it `is_trusted`.
     """
 
     __tablename__ = "logins"
@@ -54,6 +55,7 @@ class LoginRow(Row):
     address: Mapped[str]
     user_agent: Mapped[str]
     is_trusted: Mapped[bool] = mapped_column(default=True)
+    confirmed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = created_at_column()
 
 
@@ -74,7 +76,10 @@ class RegistrationInviteRow(Row):
 
 
 class IdentityRow(Row):
-    """An account at an OpenID Connect provider; `subject` is what the provider calls its owner for ever."""
+    """An account at an OpenID Connect provider; `subject` is what the provider calls its owner for ever.
+
+    `is_confirmed` when its owner linked it themselves, while signed in.
+    """
 
     __tablename__ = "identities"
     __table_args__ = ({"schema": "user"},)
@@ -86,6 +91,7 @@ class IdentityRow(Row):
     subject: Mapped[str]
     email: Mapped[str]
     made_supervisor: Mapped[bool] = mapped_column(default=False)
+    is_confirmed: Mapped[bool] = mapped_column(default=False)
     last_used_at: Mapped[datetime]
     created_at: Mapped[datetime] = created_at_column()
 

@@ -104,6 +104,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm
+         * @description Prove that it is oneself with the password; what writes credentials or hands over power then works for a while.
+         *
+         *     Whoever has just signed in need not do it, and who has no password signs in anew instead.
+         */
+        post: operations["confirm_api_v1_auth_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/me": {
         parameters: {
             query?: never;
@@ -832,6 +854,8 @@ export interface paths {
         /**
          * Start Oidc
          * @description Send the browser to a provider to sign in; it comes back to `return_to`, a path of the web app.
+         *
+         *     After a sign-out in this browser the provider is asked to let people choose an account.
          */
         get: operations["start_oidc_api_v1_auth_oidc__provider__start_get"];
         put?: never;
@@ -2190,13 +2214,6 @@ export interface components {
             code: components["schemas"]["madang__features__accounts__routes__second_factors__Code"];
         };
         /**
-         * ConfirmBody
-         * @description The caller's password; those who have none leave it out, and sign in anew within ten minutes before.
-         */
-        ConfirmBody: {
-            password?: components["schemas"]["Password"] | null;
-        };
-        /**
          * Confirmation
          * @description The supervisor's own password; who has none signs in anew within ten minutes before.
          */
@@ -3100,11 +3117,18 @@ export interface components {
         /**
          * PasswordBody
          * @description A password in place of another; who has none yet leaves `current_password` out.
+         *
+         *     `ends_other_ways` ends API keys, passkeys and linked accounts too.
          */
         PasswordBody: {
             current_password?: components["schemas"]["Password"] | null;
             /** @description 8 to 256 characters, and not a common one. */
             new_password: components["schemas"]["Password"];
+            /**
+             * Ends Other Ways
+             * @default false
+             */
+            ends_other_ways?: boolean;
         };
         /** @enum {string} */
         Period: "day" | "week" | "month" | "total";
@@ -3189,11 +3213,18 @@ export interface components {
         /**
          * ResetBody
          * @description The token of a letter's link, and the password that is wanted.
+         *
+         *     `ends_other_ways` ends API keys, passkeys and linked accounts too.
          */
         ResetBody: {
             /** Token */
             token: string;
             password: components["schemas"]["Password"];
+            /**
+             * Ends Other Ways
+             * @default false
+             */
+            ends_other_ways?: boolean;
         };
         /**
          * RestoreBody
@@ -3684,6 +3715,13 @@ export interface components {
              */
             created_at: string;
         };
+        /**
+         * ConfirmBody
+         * @description The caller's password.
+         */
+        madang__features__accounts__routes__auth__ConfirmBody: {
+            password?: components["schemas"]["Password"] | null;
+        };
         madang__features__accounts__routes__oidc__Code: string;
         /**
          * LinkBody
@@ -3704,6 +3742,13 @@ export interface components {
             token: components["schemas"]["Token"];
         };
         madang__features__accounts__routes__second_factors__Code: string;
+        /**
+         * ConfirmBody
+         * @description The caller's password; those who have none leave it out, and sign in anew within ten minutes before.
+         */
+        madang__features__accounts__routes__second_factors__ConfirmBody: {
+            password?: components["schemas"]["Password"] | null;
+        };
         madang__features__accounts__routes__shared__Line__1: string;
         madang__features__accounts__routes__shared__Line__2: string;
         /** @enum {string} */
@@ -4177,6 +4222,91 @@ export interface operations {
             };
         };
     };
+    confirm_api_v1_auth_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["madang__features__accounts__routes__auth__ConfirmBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Content too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     me_api_v1_auth_me_get: {
         parameters: {
             query?: never;
@@ -4478,6 +4608,15 @@ export interface operations {
             };
             /** @description Bad request */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5297,6 +5436,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description Content too large */
             413: {
                 headers: {
@@ -5505,7 +5653,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ConfirmBody"];
+                "application/json": components["schemas"]["madang__features__accounts__routes__second_factors__ConfirmBody"];
             };
         };
         responses: {
@@ -5601,7 +5749,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ConfirmBody"];
+                "application/json": components["schemas"]["madang__features__accounts__routes__second_factors__ConfirmBody"];
             };
         };
         responses: {
@@ -5791,7 +5939,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ConfirmBody"];
+                "application/json": components["schemas"]["madang__features__accounts__routes__second_factors__ConfirmBody"];
             };
         };
         responses: {

@@ -9,7 +9,6 @@ from madang.features.accounts.contracts import Language, Setup
 from madang.features.accounts.routes import cookies
 from madang.features.accounts.routes.shared import (
     COOKIE,
-    COOKIE_PATH,
     Email,
     Line,
     Password,
@@ -17,11 +16,12 @@ from madang.features.accounts.routes.shared import (
     Token,
     User,
     device_of,
+    end_session,
     hand_over,
     refuse_other_sites,
     shown_user,
 )
-from madang.features.accounts.service import people, registration, signing_in
+from madang.features.accounts.service import confirming, people, registration, signing_in
 from madang.kernel.errors import Unauthorized
 from madang.kernel.http import HouseDep, ReadTx, Strict, Who
 from madang.kernel.problems import problems
@@ -52,6 +52,12 @@ class LoginBody(Strict):
     session: Literal["token", "cookie"] = Field(
         default="token", description="`cookie` keeps the refresh token in an HttpOnly cookie, for browsers."
     )
+
+
+class ConfirmBody(Strict):
+    """The caller's password."""
+
+    password: Password | None = None
 
 
 class RefreshBody(Strict):
@@ -102,7 +108,17 @@ async def logout(house: HouseDep, request: Request, response: Response, body: Re
     token, _ = _presented(request, body)
     if token is not None:
         await signing_in.sign_out(house, token)
-    cookies.drop(request, response, COOKIE, path=COOKIE_PATH)
+    end_session(house, request, response)
+
+
+@router.post("/confirm", status_code=204, responses=problems(401, 403, 429))
+async def confirm(house: HouseDep, request: Request, who: Who, body: ConfirmBody) -> None:
+    """Prove that it is oneself with the password; what writes credentials or hands over power then works for a while.
+
+    Whoever has just signed in need not do it, and who has no password signs in anew instead.
+    """
+    password = body.password.get_secret_value() if body.password else None
+    await confirming.confirm(house, who, password, device_of(request))
 
 
 @router.get("/me", responses=problems(401))

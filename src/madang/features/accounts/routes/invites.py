@@ -11,7 +11,7 @@ from madang.features.accounts.access import permit_supervisor
 from madang.features.accounts.contracts import Invite
 from madang.features.accounts.routes.shared import Line, next_cursor
 from madang.features.accounts.service import invites as codes
-from madang.kernel.http import Limit, Page, ReadTx, Strict, Who, Whole, WriteTx
+from madang.kernel.http import Limit, Page, ReadTx, Reauthenticated, Strict, Who, Whole, WriteTx
 from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/auth/invites", tags=["auth"])
@@ -38,7 +38,7 @@ class NewInvite(BaseModel):
 
 
 @router.post("", status_code=201, responses=problems(401, 403))
-async def create_invite(tx: WriteTx, who: Who, body: InviteBody) -> NewInvite:
+async def create_invite(who: Reauthenticated, tx: WriteTx, body: InviteBody) -> NewInvite:
     """Make a registration code, for supervisors. The code is shown only in this answer."""
     permit_supervisor(who)
     lifetime = timedelta(days=body.expires_in_days)

@@ -12,10 +12,20 @@ from pydantic import BaseModel, Field
 
 from madang.features.accounts.contracts import ApiKey
 from madang.features.accounts.routes.shared import Line
-from madang.features.accounts.service import keys
+from madang.features.accounts.service import keys, recovery
 from madang.features.accounts.service.desk import open_desk
 from madang.kernel.auth import SUPERVISING, is_beyond_keys
-from madang.kernel.http import NUMBER, HouseDep, Page, ReadTx, Strict, Who, get_principal, needed_permission
+from madang.kernel.http import (
+    NUMBER,
+    HouseDep,
+    Page,
+    ReadTx,
+    Reauthenticated,
+    Strict,
+    Who,
+    get_principal,
+    needed_permission,
+)
 from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/users/me/keys", tags=["users"])
@@ -88,13 +98,14 @@ async def list_keys(tx: ReadTx, who: Who) -> Page[ApiKey]:
     return Page(items=await keys.listed(tx, who))
 
 
-@router.post("", status_code=201, responses=problems(401, 409))
-async def create_key(house: HouseDep, who: Who, body: KeyBody, grantable: Grantable) -> NewKey:
+@router.post("", status_code=201, responses=problems(401, 403, 409))
+async def create_key(house: HouseDep, who: Reauthenticated, body: KeyBody, grantable: Grantable) -> NewKey:
     """Make a key that acts as the caller within its permissions. The key is shown only in this answer."""
     lifetime = timedelta(days=body.expires_in_days) if body.expires_in_days else None
     wanted = keys.Wanted(body.name, body.permissions, lifetime)
     async with house.db.transaction(who) as tx:
         made, secret = await keys.create(tx, who, wanted, grantable)
+        await recovery.tell_owner(house, tx, who, "key_created")
     return NewKey(key=secret, **asdict(made))
 
 

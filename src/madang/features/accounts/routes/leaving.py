@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 
 from madang.features.accounts.routes.shared import Password, User, device_of, shown_user
 from madang.features.accounts.service import export, leaving
-from madang.kernel.http import HouseDep, Strict, Who
+from madang.kernel.http import HouseDep, Reauthenticated, Strict, Who, require_reauthentication
 from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/users", tags=["users"])
@@ -53,11 +53,13 @@ async def delete_user(
     It is signed out everywhere at once, can be restored for `MADANG_DELETION_GRACE_DAYS`, and is then deleted.
     """
     password = body.password.get_secret_value() if body and body.password else None
+    if user_id != who.account_id:
+        await require_reauthentication(house, who)
     await leaving.leave(house, who, user_id, password, device_of(request))
 
 
 @router.post("/{user_id:uuid}/restore", responses=problems(401, 403, 404))
-async def restore_user(house: HouseDep, who: Who, user_id: UUID) -> User:
+async def restore_user(house: HouseDep, who: Reauthenticated, user_id: UUID) -> User:
     """Take back the deletion of an account, for supervisors."""
     return shown_user(await leaving.restore_for(house, who, user_id))
 

@@ -11,17 +11,16 @@ from pydantic import BaseModel, StringConstraints
 
 from madang.features.accounts.contracts import Identity
 from madang.features.accounts.routes import cookies
-from madang.features.accounts.routes.shared import device_of, put_cookie
+from madang.features.accounts.routes.shared import FLOW_PATH, SIGNED_OUT_COOKIE, device_of, put_cookie
 from madang.features.accounts.service.oidc import identities, journey
 from madang.features.accounts.service.oidc.flows import LIFETIME_SECONDS
 from madang.features.accounts.service.oidc.journey import Answer, Departure
 from madang.kernel.errors import Problem
 from madang.kernel.house import House
-from madang.kernel.http import HouseDep, ReadTx, Strict, Who
+from madang.kernel.http import HouseDep, ReadTx, Reauthenticated, Strict, Who
 from madang.kernel.problems import problems
 
 FLOW_COOKIE = "madang_oidc"
-FLOW_PATH = "/api/v1/auth/oidc"
 API_PATH = "/api/v1"
 
 type Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
@@ -55,8 +54,13 @@ class LinkBegun(BaseModel):
     responses={303: TO_PROVIDER, **problems(404, 502)},
 )
 async def start_oidc(house: HouseDep, request: Request, provider: Name, return_to: Text | None = None) -> Response:
-    """Send the browser to a provider to sign in; it comes back to `return_to`, a path of the web app."""
-    departure = await journey.depart(house, provider, _redirect_uri(house, request, provider), return_to)
+    """Send the browser to a provider to sign in; it comes back to `return_to`, a path of the web app.
+
+    After a sign-out in this browser the provider is asked to let people choose an account.
+    """
+    redirect_uri = _redirect_uri(house, request, provider)
+    asks_whom = cookies.read(request, SIGNED_OUT_COOKIE) is not None
+    departure = await journey.depart(house, provider, redirect_uri, return_to, asks_whom=asks_whom)
     response = RedirectResponse(departure.url, 303)
     _give_cookie(house, request, response, departure)
     return response
@@ -91,6 +95,7 @@ async def finish_oidc(
         response = RedirectResponse(arrival.return_to, 303) if arrival.return_to else _back("/", **{"signed-in": ""})
         if arrival.signed_in is not None:
             put_cookie(house, request, response, arrival.signed_in)
+            cookies.drop(request, response, SIGNED_OUT_COOKIE, path=FLOW_PATH)
     cookies.drop(request, response, FLOW_COOKIE, path=FLOW_PATH)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -103,7 +108,9 @@ async def list_identities(tx: ReadTx, who: Who) -> list[Identity]:
 
 
 @identities_router.post("", responses=problems(401, 403, 404, 502))
-async def link_identity(house: HouseDep, request: Request, response: Response, who: Who, body: LinkBody) -> LinkBegun:
+async def link_identity(
+    house: HouseDep, request: Request, response: Response, who: Reauthenticated, body: LinkBody
+) -> LinkBegun:
     """Begin to link an account at a provider; send the browser to `url`, it comes back to `return_to`."""
     redirect_uri = _redirect_uri(house, request, body.provider)
     departure = await journey.depart(house, body.provider, redirect_uri, body.return_to, link_to=who)
@@ -112,7 +119,7 @@ async def link_identity(house: HouseDep, request: Request, response: Response, w
 
 
 @identities_router.delete("/{identity_id:uuid}", status_code=204, responses=problems(401, 403, 404, 409))
-async def unlink_identity(house: HouseDep, who: Who, identity_id: UUID) -> None:
+async def unlink_identity(house: HouseDep, who: Reauthenticated, identity_id: UUID) -> None:
     """Unlink an account at a provider; refused when one could not sign in any more."""
     await identities.unlink(house, who, identity_id)
 

@@ -20,7 +20,7 @@ from madang.features.accounts.routes.shared import (
 )
 from madang.features.accounts.service import confirming
 from madang.features.accounts.service.factors import passkeys, second_step
-from madang.kernel.http import HouseDep, Strict, Who, WriteTx
+from madang.kernel.http import HouseDep, Reauthenticated, Strict, Who, WriteTx
 from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/users/me/passkeys", tags=["users"])
@@ -141,8 +141,8 @@ async def rename_passkey(tx: WriteTx, who: Who, passkey_id: UUID, body: PasskeyN
     return await passkeys.rename(tx, who, passkey_id, body.name)
 
 
-@router.delete("/{passkey_id:uuid}", status_code=204, responses=problems(401, 404, 409))
-async def remove_passkey(house: HouseDep, tx: WriteTx, who: Who, passkey_id: UUID) -> None:
+@router.delete("/{passkey_id:uuid}", status_code=204, responses=problems(401, 403, 404, 409))
+async def remove_passkey(house: HouseDep, who: Reauthenticated, tx: WriteTx, passkey_id: UUID) -> None:
     """Let a passkey go; the device may still show it, and it works no more. The last way in cannot be let go."""
     await passkeys.remove(house, tx, who, passkey_id)
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import StringConstraints
+from pydantic import StrictBool, StringConstraints
 
 from madang.features.accounts.contracts import Language
 from madang.features.accounts.routes.shared import Email, Password, Token, device_of
@@ -28,10 +28,14 @@ class LinkBody(Strict):
 
 
 class ResetBody(Strict):
-    """The token of a letter's link, and the password that is wanted."""
+    """The token of a letter's link, and the password that is wanted.
+
+    `ends_other_ways` ends API keys, passkeys and linked accounts too.
+    """
 
     token: Annotated[str, StringConstraints(min_length=1, max_length=512)]
     password: Password
+    ends_other_ways: StrictBool = False
 
 
 @router.post("/verify-email/request", status_code=202, responses=problems(409, 429))
@@ -52,7 +56,8 @@ async def forget_password(house: HouseDep, request: Request, body: EmailBody) ->
     await recovery.ask_for(house, "password_reset", body.email, device_of(request), body.language)
 
 
-@router.post("/password/reset", status_code=204, responses=problems())
+@router.post("/password/reset", status_code=204, responses=problems(409))
 async def reset_password(house: HouseDep, request: Request, body: ResetBody) -> None:
     """Choose another password by the token of the mail. Every sign-in of the account ends."""
-    await recovery.reset(house, body.token, body.password.get_secret_value(), device_of(request))
+    password, ends_others = body.password.get_secret_value(), body.ends_other_ways
+    await recovery.reset(house, body.token, password, device_of(request), ends_others=ends_others)

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from madang.features.accounts.contracts import Language, OwnDevice
 from madang.features.accounts.routes.shared import Email, Password, User, device_of, next_cursor, shown_user
@@ -17,12 +17,16 @@ email_router = APIRouter(prefix="/users/me/email", tags=["users"])
 
 
 class PasswordBody(Strict):
-    """A password in place of another; who has none yet leaves `current_password` out."""
+    """A password in place of another; who has none yet leaves `current_password` out.
+
+    `ends_other_ways` ends API keys, passkeys and linked accounts too.
+    """
 
     current_password: Password | None = None
     new_password: Password = Field(
         description="8 to 256 characters, and not a common one.", json_schema_extra={"minLength": 8, "maxLength": 256}
     )
+    ends_other_ways: StrictBool = False
 
 
 class NewEmailBody(Strict):
@@ -52,11 +56,12 @@ async def end_device(house: HouseDep, who: Who, login_id: UUID) -> None:
     await devices.end(house, who, login_id)
 
 
-@password_router.put("", status_code=204, responses=problems(401, 403, 429))
+@password_router.put("", status_code=204, responses=problems(401, 403, 409, 429))
 async def put_password(house: HouseDep, who: Who, request: Request, body: PasswordBody) -> None:
     """Change one's own password; every other sign-in ends."""
     current = body.current_password.get_secret_value() if body.current_password else None
-    await devices.change_password(house, who, current, body.new_password.get_secret_value(), device_of(request))
+    wanted, ends_others = body.new_password.get_secret_value(), body.ends_other_ways
+    await devices.change_password(house, who, current, wanted, device_of(request), ends_others=ends_others)
 
 
 @email_router.put("", responses=problems(401, 403, 409, 429))

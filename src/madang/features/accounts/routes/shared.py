@@ -20,6 +20,9 @@ from madang.kernel.http import SHARED_CLIENT, HouseDep
 COOKIE = "madang_refresh"
 COOKIE_PATH = "/api/v1/auth"
 BROWSER_COOKIE = "madang_browser"
+SIGNED_OUT_COOKIE = "madang_signed_out"
+"""Says that somebody signed out in this browser, so that the next person is not signed in as them by a provider."""
+FLOW_PATH = "/api/v1/auth/oidc"
 
 type Line = Annotated[
     str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$")
@@ -141,6 +144,15 @@ def hand_over(house: HouseDep, request: Request, response: Response, handed: Sig
         refresh_token=None if in_cookie else handed.refresh_token,
         user=shown_user(handed.account),
     )
+
+
+def end_session(house: HouseDep, request: Request, response: Response) -> None:
+    """Take the session's cookie back, and what the browser keeps of whoever was signed in."""
+    cookies.drop(request, response, COOKIE, path=COOKIE_PATH)
+    mark, lifetime = SIGNED_OUT_COOKIE, browsers.LIFETIME
+    cookies.put(house, request, response, mark, "1", path=FLOW_PATH, lifetime=lifetime, samesite="lax")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    response.headers["Cache-Control"] = "no-store"
 
 
 def put_cookie(house: HouseDep, request: Request, response: Response, handed: SignIn) -> None:

@@ -8,7 +8,7 @@ from pydantic import StrictBool
 from madang.features.accounts.contracts import Language, Preferences, Theme
 from madang.features.accounts.routes.shared import Line, User, next_cursor, shown_user
 from madang.features.accounts.service import people
-from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx
+from madang.kernel.http import HouseDep, Limit, Page, ReadTx, Strict, Who, WriteTx, require_reauthentication
 from madang.kernel.problems import problems
 
 router = APIRouter(prefix="/users", tags=["users"])
@@ -62,4 +62,6 @@ async def get_user(tx: ReadTx, who: Who, user_id: UUID) -> User:
 @router.put("/{user_id:uuid}", responses=problems(401, 403, 404, 409))
 async def put_user(house: HouseDep, who: Who, user_id: UUID, body: UserBody) -> User:
     """Change one's own name; a supervisor changes anybody's, and disables and enables accounts."""
+    if body.is_disabled is not None:
+        await require_reauthentication(house, who)
     return shown_user(await people.change(house, who, user_id, name=body.name, is_disabled=body.is_disabled))

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 
 from madang.features.accounts import settings
 from madang.features.accounts.access import own_account
@@ -16,7 +16,7 @@ from madang.kernel.errors import Forbidden
 from madang.kernel.house import House
 
 FRESH = timedelta(minutes=10)
-"""Who has no password does grave things soon after signing in."""
+"""How long it counts that somebody proved themselves."""
 
 
 async def make_sure(house: House, who: Principal, password: str | None, device: Device) -> str:
@@ -31,7 +31,7 @@ async def make_sure(house: House, who: Principal, password: str | None, device: 
         is_fresh = await tx.scalar(fresh) is not None
     if not row.password_hash:
         if not is_fresh:
-            raise Forbidden("sign_in_again", "Sign out and in again, and do this within ten minutes.")
+            raise _sign_in_again()
         return ""
     if password is None:
         raise Forbidden("password_needed", "Give your password along, so that nobody else does this in your name.")
@@ -41,6 +41,39 @@ async def make_sure(house: House, who: Principal, password: str | None, device: 
         if not verdict.right:
             raise _wrong()
     return row.password_hash
+
+
+async def confirm(house: House, who: Principal, password: str | None, device: Device) -> None:
+    """Prove oneself in a sign-in, for `require_recent` in the next `FRESH`; raises as `make_sure`."""
+    sure = await make_sure(house, who, password, device)
+    async with house.db.transaction(who) as tx:
+        require_same(await own_account(tx, who), sure)
+        mine = (LoginRow.id == who.login_id, LoginRow.account_id == who.account_id)
+        await tx.execute(update(LoginRow).where(*mine).values(confirmed_at=now()))
+
+
+async def require_recent(house: House, who: Principal) -> None:
+    """Let only who proved themselves in this sign-in within `FRESH`: by signing in, or again since.
+
+    Raises `Forbidden`: sign_in_needed for an API key, confirmation_needed for who has a password to give, and
+    sign_in_again for who has none.
+    """
+    if who.login_id is None:
+        raise Forbidden("sign_in_needed", "Only a signed-in person can do this. Sign in and try again.")
+    since = now() - FRESH
+    async with house.db.transaction(who) as tx:
+        proved = or_(LoginRow.created_at > since, LoginRow.confirmed_at > since)
+        if await tx.scalar(select(LoginRow.id).where(LoginRow.id == who.login_id, proved)) is not None:
+            return
+        has_password = (await own_account(tx, who)).password_hash != ""
+    if has_password:
+        detail = "Confirm that it is you with POST /api/v1/auth/confirm, and do this within ten minutes."
+        raise Forbidden("confirmation_needed", detail)
+    raise _sign_in_again()
+
+
+def _sign_in_again() -> Forbidden:
+    return Forbidden("sign_in_again", "Sign out and in again, and do this within ten minutes.")
 
 
 def require_same(row: AccountRow, password_hash: str) -> None:

@@ -6,13 +6,13 @@ from sqlalchemy import select, update
 
 from madang.features.accounts.access import account_for, own_account
 from madang.features.accounts.contracts import Device, OwnDevice
-from madang.features.accounts.service import browsers, confirming, passwords, recovery
+from madang.features.accounts.service import browsers, confirming, passwords, recovery, ways
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import LoginRow
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
-from madang.kernel.db import Tx
+from madang.kernel.db import Tx, act_as_house
 from madang.kernel.errors import NotFound
 from madang.kernel.house import House
 
@@ -70,8 +70,10 @@ async def _end(tx: Tx, who: Principal, reason: str, *, only: UUID | None = None,
     return len(ended)
 
 
-async def change_password(house: House, who: Principal, current: str | None, wanted: str, device: Device) -> None:
-    """Give the caller another password; every other sign-in of theirs ends.
+async def change_password(
+    house: House, who: Principal, current: str | None, wanted: str, device: Device, *, ends_others: bool = False
+) -> None:
+    """Give the caller another password; every other sign-in of theirs ends, and with `ends_others` every other way in.
 
     Who has no password yet needs none but a fresh sign-in. Raises `Forbidden` (password_needed, password_wrong,
     sign_in_again), `Invalid` for a weak password and `TooMany`.
@@ -85,8 +87,11 @@ async def change_password(house: House, who: Principal, current: str | None, wan
     async with house.db.transaction(who) as tx:
         row = await account_for(tx, who, who.account_id, lock=True)
         confirming.require_same(row, sure)
+        await act_as_house(tx)
         row.password_hash = password_hash
         await tx.flush()
+        if ends_others:
+            await ways.end_others(house, tx, row)
         await _end(tx, who, "password", keep=who.login_id)
         await record(tx, who, "accounts.password_changed", Target("account", who.account_id))
         await recovery.tell(house, tx, "password_changed", row.email)

@@ -15,7 +15,7 @@ from madang.kernel import log
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
-from madang.kernel.db import Tx
+from madang.kernel.db import Tx, act_as_house
 from madang.kernel.errors import Conflict, Forbidden, Problem
 from madang.kernel.house import House
 
@@ -35,6 +35,7 @@ async def leave(house: House, who: Principal, account_id: UUID, password: str | 
         row = await account_for(tx, who, account_id, lock=True)
         if account_id == who.account_id:
             confirming.require_same(row, sure)
+            await act_as_house(tx)
         await _begin(house, tx, who, row, by=who.account_id)
     (await house.resource(open_desk)).forget_account(account_id)
 
@@ -66,6 +67,7 @@ async def restore(house: House, email: str, password: str, device: Device) -> No
         if row.deletion_at is not None and row.deletion_by != row.id:
             detail = "Somebody else ordered the deletion of this account. Ask the person who runs this server."
             raise Forbidden("account_leaving", detail, deletion_at=row.deletion_at.isoformat(), can_restore=False)
+        await act_as_house(tx)
         await _take_back(tx, who, row)
 
 

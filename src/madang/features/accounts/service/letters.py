@@ -22,6 +22,9 @@ SUBJECTS: dict[Language, dict[Letter, str]] = {
         "recovery_codes_renewed": "복구 코드가 새로 만들어졌습니다",
         "passkey_added": "패스키가 추가되었습니다",
         "passkey_removed": "패스키가 삭제되었습니다",
+        "identity_linked": "다른 서비스 로그인이 연결되었습니다",
+        "identity_unlinked": "다른 서비스 로그인 연결이 해제되었습니다",
+        "key_created": "API 키가 만들어졌습니다",
         "sign_in_guessed": "누군가 비밀번호를 알아내려고 합니다",
         "test": "메일이 잘 도착했습니다",
     },
@@ -38,9 +41,19 @@ SUBJECTS: dict[Language, dict[Letter, str]] = {
         "recovery_codes_renewed": "New recovery codes were made",
         "passkey_added": "A passkey was added",
         "passkey_removed": "A passkey was removed",
+        "identity_linked": "A sign-in provider was linked",
+        "identity_unlinked": "A sign-in provider was unlinked",
+        "key_created": "An API key was made",
         "sign_in_guessed": "Somebody is guessing your password",
         "test": "Mail arrives",
     },
+}
+OTHER_WAYS: dict[Language, str] = {
+    "ko": (
+        "\n\n비밀번호 없이 로그인하거나 계정을 쓸 수 있는 API 키, 패스키, 연결된 계정이 {count}개 그대로 남아 있습니다."
+        " 설정에서 확인해 주세요."
+    ),
+    "en": "\n\nAPI keys, passkeys and linked accounts stay as they were: {count} in all. Look at them in the settings.",
 }
 NOT_YOU: dict[Language, str] = {
     "ko": (
@@ -68,8 +81,8 @@ TEXTS: dict[Language, dict[Letter, str]] = {
             " 아니라면 이 메일은 지우셔도 됩니다."
         ),
         "password_changed": (
-            "안녕하세요.\n\n{moment}에 계정의 비밀번호가 바뀌었고, 다른 기기에서는 로그아웃되었습니다.\n\n직접 하신"
-            " 일이 아니라면 바로 비밀번호를 다시 정하고 운영자에게 알려 주세요.\n\n{link}"
+            "안녕하세요.\n\n{moment}에 계정의 비밀번호가 바뀌었고, 다른 기기에서는 로그아웃되었습니다.{other_ways}\n\n"
+            "직접 하신 일이 아니라면 바로 비밀번호를 다시 정하고 운영자에게 알려 주세요.\n\n{link}"
         ),
         "email_change": (
             "안녕하세요.\n\n계정의 이메일 주소를 이 주소로 바꾸려면 아래 링크를 눌러 주세요. 링크는 하루 동안 쓸 수"
@@ -102,6 +115,18 @@ TEXTS: dict[Language, dict[Letter, str]] = {
             "안녕하세요.\n\n{moment}에 계정의 패스키가 삭제되었습니다. 이 패스키로는 더 이상 로그인할 수 없습니다."
             + NOT_YOU["ko"]
         ),
+        "identity_linked": (
+            "안녕하세요.\n\n{moment}에 다른 서비스의 계정이 연결되었습니다. 이제 그 서비스로도 로그인할 수 있습니다."
+            + NOT_YOU["ko"]
+        ),
+        "identity_unlinked": (
+            "안녕하세요.\n\n{moment}에 다른 서비스의 계정 연결이 해제되었습니다. 그 서비스로는 더 이상 로그인할 수"
+            " 없습니다." + NOT_YOU["ko"]
+        ),
+        "key_created": (
+            "안녕하세요.\n\n{moment}에 계정의 API 키가 만들어졌습니다. 이 키가 있으면 프로그램이 비밀번호 없이 계정을"
+            " 쓸 수 있습니다." + NOT_YOU["ko"]
+        ),
         "sign_in_guessed": (
             "안녕하세요.\n\n{moment}에 누군가 여러 번 틀린 비밀번호로 로그인하려고 했습니다. 그래서 처음 보는 곳에서"
             " 하는 로그인을 잠시 늦추고 있습니다. 전에 로그인하신 기기와 장소에서는 그대로 쓰실 수 있습니다."
@@ -125,8 +150,9 @@ TEXTS: dict[Language, dict[Letter, str]] = {
             " not you, just delete this mail."
         ),
         "password_changed": (
-            "Hello,\n\nthe password of your account was changed on {moment}, and you were signed out elsewhere.\n\n"
-            "If it was not you, choose a new password now and tell the person who runs this server.\n\n{link}"
+            "Hello,\n\nthe password of your account was changed on {moment}, and you were signed out elsewhere."
+            "{other_ways}\n\nIf it was not you, choose a new password now and tell the person who runs this"
+            " server.\n\n{link}"
         ),
         "email_change": (
             "Hello,\n\nopen this link to make this the e-mail address of your account. It is good for one day, and"
@@ -157,6 +183,18 @@ TEXTS: dict[Language, dict[Letter, str]] = {
             "Hello,\n\na passkey was removed from your account on {moment}. It does not sign in any more."
             + NOT_YOU["en"]
         ),
+        "identity_linked": (
+            "Hello,\n\nan account at a sign-in provider was linked to your account on {moment}. One can sign in with"
+            " it." + NOT_YOU["en"]
+        ),
+        "identity_unlinked": (
+            "Hello,\n\nan account at a sign-in provider was unlinked from your account on {moment}. It does not sign in"
+            " any more." + NOT_YOU["en"]
+        ),
+        "key_created": (
+            "Hello,\n\nan API key of your account was made on {moment}. A program that has it can use the account"
+            " without the password." + NOT_YOU["en"]
+        ),
         "sign_in_guessed": (
             "Hello,\n\nby {moment} somebody had tried to sign in to your account with many wrong passwords. Signing in"
             " from new places is slowed down for now; where you signed in before you go on as always."
@@ -182,6 +220,9 @@ ACTIONS: dict[Language, dict[Letter, str]] = {
         "recovery_codes_renewed": "보안 설정 보기",
         "passkey_added": "보안 설정 보기",
         "passkey_removed": "보안 설정 보기",
+        "identity_linked": "보안 설정 보기",
+        "identity_unlinked": "보안 설정 보기",
+        "key_created": "API 키 보기",
         "sign_in_guessed": "비밀번호 다시 정하기",
         "test": "마당 열기",
     },
@@ -198,6 +239,9 @@ ACTIONS: dict[Language, dict[Letter, str]] = {
         "recovery_codes_renewed": "Look at my security settings",
         "passkey_added": "Look at my security settings",
         "passkey_removed": "Look at my security settings",
+        "identity_linked": "Look at my security settings",
+        "identity_unlinked": "Look at my security settings",
+        "key_created": "Look at my API keys",
         "sign_in_guessed": "Choose a new password",
         "test": "Open Madang",
     },
@@ -205,9 +249,13 @@ ACTIONS: dict[Language, dict[Letter, str]] = {
 """What is written on the link, where a mail is shown with its looks."""
 
 
-def written(letter: Letter, to: str, language: Language, link: str, moment: datetime) -> Mail:
-    """The letter as a mail; `link` is where it leads to, `moment` when what it tells of happened."""
-    text = TEXTS[language][letter].format(link=link, moment=_said(moment, language))
+def written(letter: Letter, to: str, language: Language, link: str, moment: datetime, other_ways: int = 0) -> Mail:
+    """The letter as a mail; `link` is where it leads to, `moment` when what it tells of happened.
+
+    `other_ways` are API keys, passkeys and linked accounts that a new password left as they were.
+    """
+    said = OTHER_WAYS[language].format(count=other_ways) if other_ways else ""
+    text = TEXTS[language][letter].format(link=link, moment=_said(moment, language), other_ways=said)
     return stationery.letter(to, SUBJECTS[language][letter], text, ACTIONS[language][letter])
 
 

@@ -12,7 +12,7 @@ from madang.kernel import mail
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
-from madang.kernel.db import Tx
+from madang.kernel.db import Tx, act_as_house
 from madang.kernel.errors import Conflict, Invalid, TooMany
 from madang.kernel.house import House
 
@@ -64,6 +64,7 @@ async def _change_at_once(house: House, who: Principal, wanted: str) -> Account:
             _permit_other(row.email, wanted)
             if taken:
                 raise _email_taken()
+            await act_as_house(tx)
             row.email, row.email_verified_at = wanted, None
             await tx.flush()
             await record(tx, who, "accounts.email_changed", Target("account", row.id))

@@ -84,12 +84,11 @@ async def reset_factors(house: House, who: Principal, account_id: UUID, password
     permit_supervisor(who)
     await make_sure(house, who, password, device)
     async with _overseeing(house, who, account_id) as (tx, row):
-        was_on = await held.demanded(tx, row.id)
-        await held.remove_all(tx, row.id)
+        letters = await held.remove_all(tx, row.id)
         await people.end_logins(tx, row.id, "second factor reset")
         await _note(tx, who, row, "accounts.second_factors_reset")
-        if was_on:
-            await recovery.tell(house, tx, "totp_disabled", row.email)
+        for letter in letters:
+            await recovery.tell(house, tx, letter, row.email)
 
 
 async def send_reset_letter(house: House, who: Principal, account_id: UUID) -> None:

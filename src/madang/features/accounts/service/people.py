@@ -66,6 +66,8 @@ async def change(house: House, who: Principal, account_id: UUID, *, name: str, i
         row.name = name.strip()
         if is_disabled is not None and is_disabled != (row.disabled_at is not None):
             permit_supervisor(who)
+            if who.account_id == account_id:
+                await act_for_others(tx, who)
             await _disable(tx, row, now() if is_disabled else None)
         await tx.flush()
         await record(tx, who, "accounts.changed", Target("account", row.id), is_disabled=row.disabled_at is not None)

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from madang.features.accounts import settings
 from madang.features.accounts.access import own_account
 from madang.features.accounts.contracts import PROVED, WRITE, Device, Language, Letter, LetterWanted
-from madang.features.accounts.service import letters, links, passwords, people, throttle
+from madang.features.accounts.service import letters, links, passwords, people, throttle, ways
 from madang.features.accounts.service.addresses import normal_email, owner_of
 from madang.features.accounts.service.desk import open_desk
 from madang.features.accounts.tables import AccountRow
@@ -31,6 +31,9 @@ PLACES: dict[str, str] = {
     "recovery_codes_renewed": "/settings/security",
     "passkey_added": "/settings/security",
     "passkey_removed": "/settings/security",
+    "identity_linked": "/settings/security",
+    "identity_unlinked": "/settings/security",
+    "key_created": "/settings/keys",
     "sign_in_guessed": "/forgot-password",
 }
 LETTERS_AN_HOUR = 5
@@ -104,7 +107,10 @@ async def write(house: House, wanted: LetterWanted) -> None:
             place = place.format(token=links.token(house, kind, row, wanted.email))
         case _:
             pass
-    await mail.send(house, letters.written(kind, wanted.email, language, house.settings.base_url + place, now()))
+    async with house.db.transaction() as tx:
+        left = await ways.left(tx, row.id) if kind == "password_changed" else 0
+    link = house.settings.base_url + place
+    await mail.send(house, letters.written(kind, wanted.email, language, link, now(), other_ways=left))
 
 
 async def _account_at(tx: Tx, email: str) -> AccountRow | None:
@@ -132,8 +138,10 @@ async def proved(house: House, tx: Tx, row: AccountRow) -> None:
         await take_note(tx, people.account(row))
 
 
-async def reset(house: House, token: str, wanted: str, device: Device) -> None:
+async def reset(house: House, token: str, wanted: str, device: Device, *, ends_others: bool = False) -> None:
     """Take the link of a reset letter and set another password; every sign-in ends, and the address is proved.
+
+    With `ends_others` every other way in ends too.
 
     Whoever guesses at the account meanwhile does not keep them from signing in where they did this. Raises
     `Invalid` (link_invalid), and for a weak password, after which the link can be used again.
@@ -150,6 +158,8 @@ async def reset(house: House, token: str, wanted: str, device: Device) -> None:
         values = {"password_hash": password_hash, "email_verified_at": verified_at}
         await tx.execute(update(AccountRow).where(AccountRow.id == row.id).values(values))
         await people.end_logins(tx, row.id, "password")
+        if ends_others:
+            await ways.end_others(house, tx, row)
         await record(tx, Principal(row.id), "accounts.password_reset", Target("account", row.id), by="mail")
         await tell(house, tx, "password_changed", row.email)
         if is_news:

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 
-from madang.features.accounts.contracts import Passkey, SecondFactors
+from madang.features.accounts.contracts import Letter, Passkey, SecondFactors
 from madang.features.accounts.tables import AuthenticatorRow, PasskeyRow, RecoveryCodeRow
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
@@ -47,7 +47,18 @@ async def demanded(tx: Tx, account_id: UUID) -> list[str]:
     return [TOTP] + [PASSKEY] * (has_passkey is not None) + [RECOVERY_CODE] * has_codes
 
 
-async def remove_all(tx: Tx, account_id: UUID) -> None:
-    """Let go of every second factor and passkey of an account."""
+async def has_any(tx: Tx, account_id: UUID) -> bool:
+    """Whether somebody has codes of an app that are on, or a passkey."""
+    enabled = exists().where(AuthenticatorRow.account_id == account_id, AuthenticatorRow.enabled_at.is_not(None))
+    return bool(await tx.scalar(select(enabled | exists().where(PasskeyRow.account_id == account_id))))
+
+
+async def remove_all(tx: Tx, account_id: UUID) -> list[Letter]:
+    """Let go of every second factor and passkey of an account; returns the letters that tell its owner."""
+    enabled = exists().where(AuthenticatorRow.account_id == account_id, AuthenticatorRow.enabled_at.is_not(None))
+    keys = exists().where(PasskeyRow.account_id == account_id)
+    was_on, had_keys = (await tx.execute(select(enabled, keys))).one()
     for table in (AuthenticatorRow, RecoveryCodeRow, PasskeyRow):
         await tx.execute(delete(table).where(table.account_id == account_id))
+    letters: list[tuple[Letter, bool]] = [("totp_disabled", was_on), ("passkey_removed", had_keys)]
+    return [letter for letter, is_due in letters if is_due]

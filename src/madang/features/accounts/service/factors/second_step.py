@@ -115,12 +115,11 @@ async def reset(house: House, email: str) -> Account:
     """
     async with house.db.transaction() as tx:
         row = await people.by_email(tx, email)
-        was_on = await held.demanded(tx, row.id)
-        await held.remove_all(tx, row.id)
+        letters = await held.remove_all(tx, row.id)
         await people.end_logins(tx, row.id, "second factor reset")
         await record(tx, None, "accounts.second_factors_reset", Target("account", row.id))
-        if was_on:
-            await recovery.tell(house, tx, "totp_disabled", row.email)
+        for letter in letters:
+            await recovery.tell(house, tx, letter, row.email)
         return people.account(row)
 
 

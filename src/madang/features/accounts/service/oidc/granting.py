@@ -6,8 +6,9 @@ from typing import Any, cast
 from sqlalchemy import func, select
 
 from madang.features.accounts import settings
-from madang.features.accounts.contracts import EXPECTED, GROUPS, WELCOME, Grant
+from madang.features.accounts.contracts import GROUPS, WELCOME, Grant
 from madang.features.accounts.service import people
+from madang.features.accounts.service.oidc import authority
 from madang.features.accounts.service.oidc.id_tokens import Claims
 from madang.features.accounts.settings import OidcProvider
 from madang.features.accounts.tables import AccountRow, IdentityRow
@@ -38,19 +39,9 @@ async def apply(
     await _grant(house, tx, row, provider.name, grants)
 
 
-async def is_expected(house: House, tx: Tx, provider: OidcProvider, email: str) -> bool:
-    """Whether the organisation that the provider speaks for expects somebody with this address."""
-    if provider.organisation is None:
-        return False
-    for expects in house.offers.all(EXPECTED):
-        if await expects(tx, provider.organisation, email):
-            return True
-    return False
-
-
 async def welcome(house: House, tx: Tx, row: AccountRow, provider: OidcProvider, email: str) -> None:
-    """Let the organisation that the provider speaks for know who came, by the address that the provider vouches for."""
-    if provider.organisation is None or not email:
+    """Let the organisation that the provider speaks for know who came, by an address that it is an authority for."""
+    if provider.organisation is None or not authority.is_authoritative(provider, email):
         return
     for greet in house.offers.all(WELCOME):
         await greet(tx, row.id, provider.organisation, email)

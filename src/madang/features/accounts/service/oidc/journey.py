@@ -52,9 +52,15 @@ def chosen(name: str) -> OidcProvider:
 
 
 async def depart(
-    house: House, name: str, redirect_uri: str, return_to: str | None, *, link_to: Principal | None = None
+    house: House,
+    name: str,
+    redirect_uri: str,
+    return_to: str | None,
+    *,
+    link_to: Principal | None = None,
+    asks_whom: bool = False,
 ) -> Departure:
-    """Begin to sign in, or to link the account of a signed-in person.
+    """Begin to sign in, or to link the account of a signed-in person; with `asks_whom` they choose one there.
 
     Raises `NotFound`, `BadGateway`, and `Forbidden` (sign_in_needed) when an API key or a job wants to link.
     """
@@ -65,7 +71,8 @@ async def depart(
         raise Forbidden("sign_in_needed", "Only a signed-in person can link an account. Sign in and try again.")
     else:
         flow = flows.begin(house, name, return_to, account_id=link_to.account_id, login_id=link_to.login_id)
-    url = await providers.authorization_url(provider, flows.secrets_of(house, flow), redirect_uri)
+    made = flows.secrets_of(house, flow)
+    url = await providers.authorization_url(provider, made, redirect_uri, asks_whom=asks_whom)
     return Departure(url, flows.seal(house, flow))
 
 
@@ -118,4 +125,4 @@ async def _link(house: House, provider: OidcProvider, flow: Flow, claims: Claims
         raise flows.state_invalid()
     async with house.db.transaction() as tx:
         found = identities.person(provider, claims)
-        await identities.link(tx, provider, found, flow.account_id, flow.login_id)
+        await identities.link(house, tx, provider, found, flow.account_id, flow.login_id)

@@ -186,9 +186,13 @@ async def provider_for(house: "House", chosen: OidcProvider) -> Provider:
     return found
 
 
-async def authorization_url(provider: Provider, made: Secrets, redirect_uri: str) -> str:
-    """Where the browser is sent to sign in; raises `BadGateway`."""
-    endpoint = str((await provider.describe())["authorization_endpoint"])
+async def authorization_url(provider: Provider, made: Secrets, redirect_uri: str, *, asks_whom: bool = False) -> str:
+    """Where the browser is sent to sign in; raises `BadGateway`.
+
+    With `asks_whom` the provider lets the person choose an account, also when one is signed in there.
+    """
+    described = await provider.describe()
+    endpoint = str(described["authorization_endpoint"])
     asked = {
         "response_type": "code",
         "client_id": provider.chosen.client_id,
@@ -199,7 +203,16 @@ async def authorization_url(provider: Provider, made: Secrets, redirect_uri: str
         "code_challenge": made.challenge,
         "code_challenge_method": "S256",
     }
+    if asks_whom:
+        asked |= _prompt(described)
     return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(asked)}"
+
+
+def _prompt(described: Document) -> dict[str, str]:
+    """How the provider is told to let the person choose; those that say which words they know are told one of these."""
+    known = described.get("prompt_values_supported")
+    words = [word for word in ("select_account", "login") if not isinstance(known, list) or word in known]
+    return {"prompt": words[0]} if words else {}
 
 
 async def check_issuer(provider: Provider, said: str | None) -> None:
