@@ -2,7 +2,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { type ComponentType, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { address } from "@/kernel/address";
-import { auth, renewed, wasIn } from "@/kernel/auth";
+import { auth, leaving, renewed, wasIn } from "@/kernel/auth";
 import { connection } from "@/kernel/connection";
 import { queries } from "@/kernel/query";
 import { useStore } from "@/kernel/store";
@@ -29,11 +29,24 @@ void (wasIn() && !OUTSIDE.test(location.pathname) ? house : entrance).fetch().ca
 export function App() {
   return (
     <QueryClientProvider client={queries}>
+      <Leaving />
       <Gate />
       <Toasts />
     </QueryClientProvider>
   );
 }
+
+/** Says that a sign-out is not through yet, to whoever is about to walk away from the screen. */
+function Leaving() {
+  const { t } = useTranslation();
+  if (!useStore(leaving)) return null;
+  return (
+    <p role="status" className="fixed inset-x-0 top-0 z-50 bg-danger-wash px-4 py-2 text-center text-sm text-danger">
+      {t("leaving")}
+    </p>
+  );
+}
+
 /** Who is there? The cookie of an earlier visit answers; until the server does, we wait and say so. */
 function Gate() {
   const who = useStore(auth);

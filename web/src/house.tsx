@@ -2,7 +2,7 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirec
 import { useTranslation } from "react-i18next";
 import { usePreferences } from "@/features/accounts/public";
 import { useTitle } from "@/kernel/title";
-import { Button, Empty } from "@/kernel/ui";
+import { Button, Empty, Reauthentication } from "@/kernel/ui";
 import { Shell } from "./shell";
 
 const rootRoute = createRootRoute({ component: Shell, notFoundComponent: Missing, errorComponent: Crash });
@@ -25,7 +25,12 @@ declare module "@tanstack/react-router" {
 /** The house from inside: what those see who are signed in. */
 export function House() {
   usePreferences();
-  return <RouterProvider router={router} />;
+  return (
+    <>
+      <RouterProvider router={router} />
+      <Reauthentication />
+    </>
+  );
 }
 
 function Missing() {

@@ -1,26 +1,59 @@
 import { Problem } from "@/kernel/api/problem";
 import type { paths } from "@/kernel/api/schema";
 import { createStore } from "@/kernel/store";
+import { backoff, wait } from "@/kernel/stream/backoff";
 
 export type User = paths["/api/v1/auth/me"]["get"]["responses"][200]["content"]["application/json"];
 type Tokens = paths["/api/v1/auth/login"]["post"]["responses"][200]["content"]["application/json"];
 export type Auth = { state: "unknown" } | { state: "out" } | { state: "in"; user: User };
 
-type News = { kind: "in"; tokens: Tokens; until: number } | { kind: "out" };
+type News = { kind: "in"; tokens: Tokens; until: number } | { kind: "out" } | { kind: "told" };
 
 const KEY = "madang.here";
+/** Set from the moment one signs out until the server knows: with it no cookie signs anybody in. */
+const LEAVING = "madang.leaving";
+/** What this browser keeps for whoever comes next, although the server has it forget the rest. */
+const KEPT = ["madang.theme", "madang.language"];
+const LONGEST_WAIT = 30_000;
 
 /** Who is signed in here. The access token itself never leaves this module's memory. */
 export const auth = createStore<Auth>({ state: "unknown" });
+
+/** Whether somebody signed out here and the server could not be told yet. */
+export const leaving = createStore(isLeaving());
 
 let access: { token: string; until: number } | null = null;
 let renewal: Promise<string | null> | null = null;
 const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("madang.auth") : null;
 
 tabs?.addEventListener("message", ({ data }: MessageEvent<News>) => {
-  if (data.kind === "out") forget();
-  else keep(data.tokens, data.until);
+  if (data.kind === "in") keep(data.tokens, data.until);
+  else if (data.kind === "out") leave();
+  leaving.set(isLeaving());
 });
+// Where a message was lost, the mark itself tells the other tabs.
+addEventListener("storage", ({ key, newValue }) => {
+  if (key !== LEAVING) return;
+  if (newValue !== null) leave();
+  leaving.set(newValue !== null);
+});
+
+const leavers = new Set<() => void>();
+
+/** Has this done when somebody signs out, in whichever tab: what they left here must not be seen by the next. */
+export function whenLeft(work: () => void): void {
+  leavers.add(work);
+}
+
+function isLeaving(): boolean {
+  return localStorage.getItem(LEAVING) !== null;
+}
+
+function mark(on: boolean): void {
+  if (on) localStorage.setItem(LEAVING, "1");
+  else localStorage.removeItem(LEAVING);
+  leaving.set(on);
+}
 
 function keep(tokens: Tokens, until: number): void {
   localStorage.setItem(KEY, "1");
@@ -34,6 +67,11 @@ function forget(): void {
   access = null;
   localStorage.removeItem(KEY);
   auth.set({ state: "out" });
+}
+
+function leave(): void {
+  forget();
+  for (const work of leavers) work();
 }
 
 function accept(tokens: Tokens): string {
@@ -54,9 +92,13 @@ async function post(path: string, payload: unknown): Promise<Response> {
 
 /** Signs in by one of the ways there are, with the refresh token in an HttpOnly cookie. Throws `Problem` when refused. */
 export async function enter(way: "login" | "login/second-factor" | "passkey", proof: object): Promise<void> {
-  const response = await post(way, { ...proof, session: "cookie" });
-  if (!response.ok) throw await Problem.from(response);
-  accept((await response.json()) as Tokens);
+  if (isLeaving()) await tell();
+  await alone(async () => {
+    const response = await post(way, { ...proof, session: "cookie" });
+    if (!response.ok) throw await Problem.from(response);
+    mark(false);
+    accept((await response.json()) as Tokens);
+  });
 }
 
 /** Signs in with a password; a `Problem` with the code `second_factor_required` has the challenge of the second step. */
@@ -75,11 +117,43 @@ export function wasIn(): boolean {
   return localStorage.getItem(KEY) !== null;
 }
 
-/** Signs out in every tab, even when the server cannot be told. */
+/** Signs out in every tab at once; where the server cannot be told, it is told again until it knows. */
 export async function signOut(): Promise<void> {
-  await post("logout", {}).catch(() => undefined);
-  forget();
+  mark(true);
+  leave();
   tabs?.postMessage({ kind: "out" } satisfies News);
+  if (!(await tell())) void insist();
+}
+
+/** Tells the server once that whoever the cookie belongs to has left; whether it knows now. */
+async function tell(): Promise<boolean> {
+  const kept = KEPT.map((key) => [key, localStorage.getItem(key)] as const);
+  const told = await alone(async () => {
+    if (!isLeaving()) return true;
+    const response = await post("logout", {}).catch(() => null);
+    if (response?.ok) mark(false);
+    return response?.ok === true;
+  });
+  if (!told) return false;
+  for (const [key, value] of kept) if (value !== null) localStorage.setItem(key, value);
+  // The server has the browser forget the mark too, and of that no tab is told.
+  tabs?.postMessage({ kind: "told" } satisfies News);
+  return true;
+}
+
+let insisting: Promise<void> | null = null;
+
+/** Tells the server again and again, over reloads too. */
+function insist(): Promise<void> {
+  insisting ??= repeat().finally(() => (insisting = null));
+  return insisting;
+}
+
+async function repeat(): Promise<void> {
+  for (let attempt = 0; isLeaving(); attempt += 1) {
+    await wait(backoff(attempt, LONGEST_WAIT));
+    if (await tell()) return;
+  }
 }
 
 /** The access token, renewed first when it is about to end; null for nobody. */
@@ -100,8 +174,14 @@ async function alone<T>(work: () => Promise<T>): Promise<T> {
 }
 
 async function renew(): Promise<string | null> {
+  if (isLeaving()) {
+    forget();
+    void insist();
+    return null;
+  }
   const held = access?.token;
   const response = await post("refresh", {});
+  if (isLeaving()) return null; // somebody signed out meanwhile
   if (response.ok) return accept((await response.json()) as Tokens);
   if (response.status !== 401 && response.status !== 422) throw await Problem.from(response);
   // Another tab may have turned the cookie over a moment ago and told us its token.

@@ -1,4 +1,4 @@
-import { type SyntheticEvent, useEffect, useRef, useState } from "react";
+import { type ReactNode, type SyntheticEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { codeOf } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
@@ -16,6 +16,8 @@ interface AccountFormProps {
   /** Why one is here again, until the next try. */
   refusal?: string | null;
   submit: string;
+  /** What stands between the fields and the button. */
+  children?: ReactNode;
   onSubmit: (values: Values) => Promise<void>;
 }
 
@@ -32,7 +34,7 @@ const BELONGS: Record<string, Fields> = {
 };
 
 /** What one enters about an account; a refusal stands at the field that it is about. */
-export function AccountForm({ fields, fresh = false, initial, refusal: before = null, submit, onSubmit }: AccountFormProps) {
+export function AccountForm({ fields, fresh = false, initial, refusal: before = null, submit, children, onSubmit }: AccountFormProps) {
   const { t } = useTranslation();
   const [values, setValues] = useState<Values>(() => ({ name: "", email: "", password: "", invite: new URLSearchParams(location.search).get("invite") ?? "", setup: "", ...initial }));
   const [faults, setFaults] = useState<Faults>({});
@@ -77,6 +79,7 @@ export function AccountForm({ fields, fresh = false, initial, refusal: before = 
           onChange={(event) => setValues({ ...values, [field]: event.target.value })}
         />
       ))}
+      {children}
       {refusal !== null && <Refusal>{refusal}</Refusal>}
       <Button type="submit" kind="primary" busy={busy} className="mt-2 min-h-11">
         {submit}

@@ -4,7 +4,7 @@ import { arrival, go } from "@/kernel/address";
 import { codeOf } from "@/kernel/api/problem";
 import { auth, signOut } from "@/kernel/auth";
 import { sayError } from "@/kernel/i18n";
-import { Button, toast } from "@/kernel/ui";
+import { Button, Tick, toast } from "@/kernel/ui";
 import { AccountForm } from "./AccountForm";
 import { Heading, Swap } from "./Frame";
 import { Inbox } from "./Inbox";
@@ -42,6 +42,7 @@ export function Forgot({ sendsMail, onBack }: { sendsMail: boolean; onBack: () =
 /** The page that the mail leads to. */
 export function Reset() {
   const { t } = useTranslation();
+  const [ends, setEnds] = useState(false);
   const [refused, setRefused] = useState<string | null>(arrival.token === "" ? "" : null);
   const toForgot = () => go("/forgot-password", { instead: true });
   if (refused !== null) {
@@ -63,7 +64,7 @@ export function Reset() {
         submit={t("entrance.reset")}
         onSubmit={async ({ password }) => {
           try {
-            await resetPassword(arrival.token, password);
+            await resetPassword(arrival.token, password, ends);
           } catch (error) {
             const code = codeOf(error);
             if (!isUsedUp(code)) throw error;
@@ -74,7 +75,9 @@ export function Reset() {
           toast(t("entrance.resetDone"));
           go("/", { instead: true });
         }}
-      />
+      >
+        <Tick label={t("auth.endsOthers")} hint={t("auth.endsOthersHint")} checked={ends} onChange={setEnds} />
+      </AccountForm>
     </>
   );
 }

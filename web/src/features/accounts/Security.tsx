@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { codeOf } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
-import { Button, Field, toast } from "@/kernel/ui";
+import { Button, Field, Tick, toast } from "@/kernel/ui";
 import { Connections } from "./Connections";
 import { Devices } from "./Devices";
 import { Section, Sure } from "./parts";
@@ -41,6 +41,7 @@ function ChangePassword({ onClose }: { onClose: () => void }) {
   const change = useChangePassword();
   const [now, setNow] = useState("");
   const [next, setNext] = useState("");
+  const [ends, setEnds] = useState(false);
   const code = change.error === null ? null : codeOf(change.error);
   const atNew = code?.startsWith("password_") === true && code !== "password_wrong";
   const done = () => {
@@ -55,10 +56,11 @@ function ChangePassword({ onClose }: { onClose: () => void }) {
       error={atNew ? null : change.error}
       password={now}
       onPassword={setNow}
-      onSubmit={() => change.mutate({ current: now, next }, { onSuccess: done })}
+      onSubmit={() => change.mutate({ current: now, next, ends }, { onSuccess: done })}
       onClose={onClose}
     >
       <Field label={t("security.passwordNew")} name="new-password" type="password" autoComplete="new-password" hint={t("auth.passwordHint")} error={atNew ? sayError(code) : undefined} value={next} onChange={(event) => setNext(event.target.value)} />
+      <Tick label={t("auth.endsOthers")} hint={t("auth.endsOthersHint")} checked={ends} onChange={setEnds} />
     </Sure>
   );
 }

@@ -9,7 +9,7 @@ async function done(call: Promise<unknown>): Promise<void> {
 export const askForReset = (email: string) => done(api.POST("/api/v1/auth/password/forgot", { body: { email, language: language() } }));
 
 /** Sets a new password with the token of such a mail; ends every sign-in of the account. */
-export const resetPassword = (token: string, password: string) => done(api.POST("/api/v1/auth/password/reset", { body: { token, password } }));
+export const resetPassword = (token: string, password: string, ends_other_ways: boolean) => done(api.POST("/api/v1/auth/password/reset", { body: { token, password, ends_other_ways } }));
 
 /** Asks for another mail with which one confirms the address. It is not told whether there is such an account. */
 export const askForVerification = (email: string) => done(api.POST("/api/v1/auth/verify-email/request", { body: { email, language: language() } }));
@@ -18,8 +18,8 @@ export const askForVerification = (email: string) => done(api.POST("/api/v1/auth
 export const verifyEmail = (token: string) => done(api.POST("/api/v1/auth/verify-email", { body: { token } }));
 
 /** Changes one's own password; every other sign-in ends. An empty one is for those who had none. */
-export const changePassword = ({ current, next }: { current: string; next: string }) =>
-  done(api.PUT("/api/v1/users/me/password", { body: { ...(current === "" ? {} : { current_password: current }), new_password: next } }));
+export const changePassword = ({ current, next, ends }: { current: string; next: string; ends: boolean }) =>
+  done(api.PUT("/api/v1/users/me/password", { body: { ...(current === "" ? {} : { current_password: current }), new_password: next, ends_other_ways: ends } }));
 
 /** Whether a link of a mail is of no use any more. */
 export const isUsedUp = (code: string) => code === "link_invalid";

@@ -2,6 +2,7 @@ import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from
 import { useTranslation } from "react-i18next";
 import { type Document, useReadyDocuments, useUnreadDocuments } from "@/features/knowledge/public";
 import { ModelPicker } from "@/features/providers/public";
+import { draftKey } from "@/kernel/drafts";
 import { Icon, IconButton, Menu, MenuTick, MenuTitle } from "@/kernel/ui";
 import { MESSAGE_LIMIT } from "./api";
 
@@ -15,7 +16,7 @@ interface ComposerProps {
 }
 
 function useDraft(name: string): [string, (text: string) => void] {
-  const key = `madang.draft.${name}`;
+  const key = draftKey(name);
   const [text, setText] = useState(() => sessionStorage.getItem(key) ?? "");
   const keep = (next: string) => {
     setText(next);
@@ -34,7 +35,7 @@ function useDraft(name: string): [string, (text: string) => void] {
 
 /** Puts text into the composer of that name, wherever it is on the screen. */
 export function fillDraft(name: string, text: string): void {
-  sessionStorage.setItem(`madang.draft.${name}`, text);
+  sessionStorage.setItem(draftKey(name), text);
   dispatchEvent(new CustomEvent("madang:draft", { detail: { name, text } }));
   document.querySelector<HTMLTextAreaElement>("#composer")?.focus();
 }

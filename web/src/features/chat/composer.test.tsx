@@ -1,6 +1,7 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { fireEvent, render, screen } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { draftKey } from "@/kernel/drafts";
 import { queries } from "@/kernel/query";
 import { MESSAGE_LIMIT } from "./api";
 import { Composer } from "./Composer";
@@ -58,6 +59,6 @@ describe("the composer", () => {
     fireEvent.keyDown(area, { key: "Escape" });
     expect(onSend).not.toHaveBeenCalled();
     expect(onStop).toHaveBeenCalledOnce();
-    expect(sessionStorage.getItem("madang.draft.test")).toBe("다음 질문");
+    expect(sessionStorage.getItem(draftKey("test"))).toBe("다음 질문");
   });
 });

@@ -1,5 +1,6 @@
 import { Problem, codeOf } from "@/kernel/api/problem";
 import { api, body } from "@/kernel/api/client";
+import { whenLeft } from "@/kernel/auth";
 import { newId } from "@/kernel/ids";
 import { createStore } from "@/kernel/store";
 import { backoff, wait } from "@/kernel/stream/backoff";
@@ -21,6 +22,8 @@ export interface Pending extends Draft {
 
 /** Questions that the server has not accepted yet. */
 export const pending = createStore<readonly Pending[]>([]);
+
+whenLeft(() => pending.set([]));
 
 const ATTEMPTS = 5;
 

@@ -1,5 +1,5 @@
 import { Problem, codeOf } from "@/kernel/api/problem";
-import { bearer, renewed } from "@/kernel/auth";
+import { bearer, renewed, whenLeft } from "@/kernel/auth";
 import { newId } from "@/kernel/ids";
 import { createStore } from "@/kernel/store";
 import { refreshDocuments } from "./api";
@@ -19,6 +19,8 @@ interface Accepted {
 
 /** Files on their way up, and those that were refused; an accepted one leaves for the list of documents. */
 export const uploads = createStore<readonly Upload[]>([]);
+
+whenLeft(() => uploads.set([]));
 
 const AT_ONCE = 3;
 const waiting: Upload[] = [];

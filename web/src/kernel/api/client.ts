@@ -2,10 +2,23 @@ import createClient, { type Middleware } from "openapi-fetch";
 import { bearer, renewed } from "@/kernel/auth";
 import { reached, unreached } from "@/kernel/connection";
 import { Problem } from "@/kernel/api/problem";
+import { reauthenticate } from "@/kernel/reauthentication";
 import type { paths } from "@/kernel/api/schema";
 
-/** `fetch` with the bearer token; renews it once on 401 and tells the connection watch how it went. */
+/** `fetch` as whoever is signed in; where the server wants it proved anew who that is, they are asked, and it goes on. */
 export async function authorisedFetch(input: Request): Promise<Response> {
+  const again = input.clone();
+  const first = await bearerFetch(input);
+  if (first.status !== 403 || !(await wantsProof(first))) return first;
+  return (await reauthenticate()) ? bearerFetch(again) : first;
+}
+
+async function wantsProof(response: Response): Promise<boolean> {
+  return (await Problem.from(response.clone())).code === "confirmation_needed";
+}
+
+/** `fetch` with the bearer token; renews it once on 401 and tells the connection watch how it went. */
+async function bearerFetch(input: Request): Promise<Response> {
   const again = input.clone();
   const held = await bearer();
   const first = await send(input, held);

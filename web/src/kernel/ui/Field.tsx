@@ -47,6 +47,31 @@ function Eye({ shown, onToggle }: { shown: boolean; onToggle: () => void }) {
   return <IconButton icon="eye" label={shown ? t("auth.hide") : t("auth.show")} aria-pressed={shown} onClick={onToggle} className="absolute top-1 right-1" />;
 }
 
+interface TickProps {
+  label: string;
+  hint?: string;
+  checked: boolean;
+  onChange: (checked: boolean) => void;
+}
+
+/** A choice of yes or no in a form. */
+export function Tick({ label, hint, checked, onChange }: TickProps) {
+  const id = useId();
+  return (
+    <div className="flex items-start gap-3">
+      <input id={id} type="checkbox" className="mt-1 size-4 shrink-0 accent-accent" checked={checked} aria-describedby={hint === undefined ? undefined : `${id}-note`} onChange={(event) => onChange(event.target.checked)} />
+      <div>
+        <label htmlFor={id}>{label}</label>
+        {hint !== undefined && (
+          <p id={`${id}-note`} className="text-sm text-ink-3">
+            {hint}
+          </p>
+        )}
+      </div>
+    </div>
+  );
+}
+
 interface SearchProps {
   label: string;
   value: string;
