@@ -8,8 +8,8 @@ from alembic import op
 
 from madang.kernel.db import HOUSE
 
-revision = "0017_revocation"
-down_revision = "0016_step_up"
+revision = "0018_revocation"
+down_revision = "0017_step_up"
 branch_labels = None
 depends_on = None
 

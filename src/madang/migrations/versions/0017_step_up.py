@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0016_step_up"
-down_revision = "0015_operator_checks"
+revision = "0017_step_up"
+down_revision = "0016_finish_reason"
 branch_labels = None
 depends_on = None
 

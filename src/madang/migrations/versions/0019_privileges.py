@@ -7,8 +7,8 @@ from alembic import op
 
 from madang.kernel.db import APP_ROLE, HOUSE
 
-revision = "0018_privileges"
-down_revision = "0017_revocation"
+revision = "0019_privileges"
+down_revision = "0018_revocation"
 branch_labels = None
 depends_on = None
 
