@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from madang.catalog import installed
 from madang.kernel import log
+from madang.kernel.heartbeat import BEAT_SECONDS, beat
 from madang.kernel.house import House, open_house
 from madang.kernel.jobs import Schedule
 from madang.kernel.outbox import sweep
@@ -29,6 +30,7 @@ async def _sweep(house: House) -> None:
 
 
 SWEEP = Schedule("kernel.sweep", timedelta(seconds=1), _sweep)
+BEAT = Schedule("kernel.beat", timedelta(seconds=BEAT_SECONDS), beat)
 
 
 def _guarded(house: House, schedule: Schedule) -> Callable[[], Awaitable[None]]:
@@ -67,7 +69,7 @@ async def _hold(house: House) -> None:
 async def serve() -> None:
     """Stand by, lead when nobody does, and stand by again when the lead is lost; until cancelled."""
     modules = installed()
-    schedules = [SWEEP, *(schedule for module in modules for schedule in module.schedules())]
+    schedules = [BEAT, SWEEP, *(schedule for module in modules for schedule in module.schedules())]
     async with open_house(load(), modules, "scheduler") as house:
         settle()
         try:
