@@ -91,11 +91,13 @@ async def read(response: aiohttp.ClientResponse, began: float) -> Chat:
     return chat
 
 
-async def ask(http: aiohttp.ClientSession, url: str, body: dict[str, object], delay: float) -> Chat:
+async def ask(
+    http: aiohttp.ClientSession, url: str, body: dict[str, object], delay: float, headers: dict[str, str] | None = None
+) -> Chat:
     """One chat, begun after `delay` seconds."""
     await asyncio.sleep(delay)
     began = time.perf_counter()
-    async with http.post(url, json=body) as response:
+    async with http.post(url, json=body, headers=headers) as response:
         response.raise_for_status()
         return await read(response, began)
 
@@ -108,13 +110,14 @@ async def crowd(url: str, body: dict[str, object], chats: int, headers: dict[str
         return await asyncio.gather(*(ask(http, url, body, RAMP_SECONDS * i / chats) for i in range(chats)))
 
 
-async def sign_in(api: str) -> dict[str, str]:
-    """A new account's headers."""
+async def sign_in(api: str, *, is_new: bool = True) -> dict[str, str]:
+    """The headers of the bench's account, which is made first if it is new."""
     who = {"email": "bench@example.com", "password": "a long enough password"}
     async with aiohttp.ClientSession() as http:
-        body = {**who, "name": "Bench", "setup_token": SETUP_TOKEN}
-        async with http.post(f"{api}/auth/register", json=body) as response:
-            response.raise_for_status()
+        if is_new:
+            body = {**who, "name": "Bench", "setup_token": SETUP_TOKEN}
+            async with http.post(f"{api}/auth/register", json=body) as response:
+                response.raise_for_status()
         async with http.post(f"{api}/auth/login", json=who) as response:
             return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
 
@@ -182,21 +185,31 @@ async def measure(address: str, up: int, model: str, chats: int, tokens: int) ->
     report(own, seen, tokens, used, {name: resident_mb(pid) for pid, name in parts.items()})
 
 
-def main(chats: int, tokens: int, rate: float) -> None:
-    """Start the stand-in and a Madang of its own, measure, and end both."""
+def start_standin(tokens: int, rate: float) -> tuple[subprocess.Popen[str], str]:
+    """The stand-in model, with so many words an answer, so many a second; its process and address."""
     port = free_port()
-    model = f"http://127.0.0.1:{port}/v1"
     command = [sys.executable, str(STANDIN), str(port), str(tokens), str(rate)]
     standin = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert standin.stdout is not None
     standin.stdout.readline()
+    return standin, f"http://127.0.0.1:{port}/v1"
+
+
+def end(up: subprocess.Popen[str]) -> None:
+    """End a `madang up` well."""
+    up.send_signal(signal.SIGTERM)
+    up.wait()
+
+
+def main(chats: int, tokens: int, rate: float) -> None:
+    """Start the stand-in and a Madang of its own, measure, and end both."""
+    standin, model = start_standin(tokens, rate)
     with tempfile.TemporaryDirectory() as folder:
         up, address = start(folder, model)
         try:
             uvloop.run(measure(address, up.pid, model, chats, tokens))
         finally:
-            up.send_signal(signal.SIGTERM)
-            up.wait()
+            end(up)
             standin.kill()
 
 

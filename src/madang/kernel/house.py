@@ -89,7 +89,10 @@ async def open_house(
         stack.push_async_callback(writing.aclose)
         reading = open_valkey(settings, patience=BLOCK_MILLISECONDS / 1000 + VALKEY_TIMEOUT_SECONDS, single=True)
         stack.push_async_callback(reading.aclose)
-        streams = Streams(valkey, writing, reading, settings.key_prefix, settings.stream_retention_hours * 3600)
+        retention = settings.stream_retention_hours * 3600
+        streams = Streams(
+            valkey, writing, reading, settings.key_prefix, retention, min(retention, settings.stream_linger_seconds)
+        )
         stack.push_async_callback(streams.close)
         async with AsyncExitStack() as resources:
             yield House(

@@ -181,7 +181,16 @@ class Settings(EnvSettings):
     worker_runs: int = Field(default=200, ge=1, le=5000, description="Answers one worker writes at the same time.")
     worker_jobs: int = Field(default=4, ge=1, le=500, description="Other jobs one worker does at the same time.")
     stream_retention_hours: int = Field(
-        default=24, ge=1, le=720, description="How long the live event log of an answer stays in Valkey."
+        default=24,
+        ge=1,
+        le=720,
+        description="How long the live event log of an answer may stay in Valkey: the longest that one may take.",
+    )
+    stream_linger_seconds: int = Field(
+        default=120,
+        ge=10,
+        le=86_400,
+        description="How long it stays after the answer's end; later readers get the same events from PostgreSQL.",
     )
     key_prefix: str = Field(
         default="madang",

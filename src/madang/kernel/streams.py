@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from madang.kernel import log
 from madang.kernel.jobs import spawn
@@ -22,6 +23,10 @@ logger = log.get_logger(__name__)
 
 FLUSH_GAP_SECONDS = 0.01
 WRITE_SECONDS = 5.0
+
+RETIRE_GAP_SECONDS = 1.0
+FENCE_SECONDS = 300
+"""How much longer than a retired log its fence stays, for writers that come back from a long freeze."""
 
 MOST_EVENTS = 4000
 """In one write; after an outage the rest goes with the next ones, so that no call is too big for Valkey or too slow."""
@@ -135,14 +140,25 @@ class Streams:
     connection, on which it may wait for `BLOCK_MILLISECONDS`.
     """
 
-    def __init__(self, valkey: Redis, writing: Redis, reading: Redis, prefix: str, retention_seconds: int) -> None:
+    def __init__(
+        self,
+        valkey: Redis,
+        writing: Redis,
+        reading: Redis,
+        prefix: str,
+        retention_seconds: int,
+        linger_seconds: int = 120,
+    ) -> None:
         self._valkey = valkey
         self._prefix = prefix
         self._retention = retention_seconds
+        self._linger = linger_seconds
         self._claim = valkey.register_script(_CLAIM)
         self._append = writing.register_script(_APPEND)
         self._dirty: set[LogWriter] = set()
         self._flusher: asyncio.Task[None] | None = None
+        self._retiring: list[LogWriter] = []
+        self._retirer: asyncio.Task[None] | None = None
         self._tail = Tail(reading, valkey)
 
     def _keys(self, key: str) -> tuple[str, str]:
@@ -185,16 +201,52 @@ class Streams:
                 yield batch
 
     async def forget(self, key: str) -> None:
-        """Remove the log."""
+        """Remove the log at once."""
         await self._valkey.unlink(*self._keys(key))
 
+    def retire(self, writer: LogWriter) -> None:
+        """Have the log end soon after the last event is in it, for everything is stored elsewhere; returns at once.
+
+        Those who follow it have `linger_seconds` to read the rest. A log whose process dies before ends with its
+        retention.
+        """
+        self._retiring.append(writer)
+        if self._retirer is None or self._retirer.done():
+            self._retirer = spawn(self._retire(), "streams.retire")
+
     async def close(self) -> None:
-        """End the flusher and the tail."""
+        """End the tail, let retired logs end, and end the flusher."""
         await self._tail.close()
-        if self._flusher is not None:
-            self._flusher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._flusher
+        for task in (self._retirer, self._flusher):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        with suppress(RedisError, OSError):
+            await self._let_end(self._retiring)
+
+    async def _retire(self) -> None:
+        """Once a second, for all whose events are in their logs by then; tried again while Valkey is away."""
+        while self._retiring:
+            await asyncio.sleep(RETIRE_GAP_SECONDS)
+            whole = [writer for writer in self._retiring if writer.fenced or writer.stored >= writer.last]
+            try:
+                await self._let_end([writer for writer in whole if not writer.fenced])
+            except (RedisError, OSError) as error:
+                logger.warning("logs_not_retired", logs=len(whole), error=str(error))
+            else:
+                done = set(map(id, whole))
+                self._retiring = [writer for writer in self._retiring if id(writer) not in done]
+
+    async def _let_end(self, writers: Sequence[LogWriter]) -> None:
+        if not writers:
+            return
+        async with self._valkey.pipeline(transaction=False) as calls:
+            for writer in writers:
+                stream, head = self._keys(writer.key)
+                calls.expire(stream, self._linger)
+                calls.expire(head, self._linger + FENCE_SECONDS)
+            await calls.execute()
 
     def _mark(self, writer: LogWriter) -> None:
         self._dirty.add(writer)

@@ -153,7 +153,14 @@ async def _end_unbegun(tx: Tx, run: Run) -> None:
     await tx.execute(
         update(Run)
         .where(Run.id == run.id)
-        .values(status="cancelled", text="", log=pack(events), cancel_requested_at=func.now(), finished_at=func.now())
+        .values(
+            status="cancelled",
+            request={},
+            text="",
+            log=pack(events),
+            cancel_requested_at=func.now(),
+            finished_at=func.now(),
+        )
     )
     labels = {key: str(value) for key, value in run.labels.items()}
     await tx.announce(RunEnded(run.id, run.account_id, "cancelled", labels))

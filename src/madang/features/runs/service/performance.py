@@ -38,13 +38,14 @@ AWAY = (SQLAlchemyError, psycopg.OperationalError, psycopg_pool.PoolTimeout, Red
 """What says that PostgreSQL or Valkey is away; a run waits for them and goes on."""
 
 STORED = ("status", "text", "citations", "usage", "unbooked", "error", "log", "finish_reason")
-"""What a run's end writes."""
+"""What a run's end writes; what was asked is not needed any more."""
 
 END = (
     update(RUNS)
     .where(RUNS.c.id == bindparam("run"), RUNS.c.status == "running", RUNS.c.attempt == bindparam("attempt_of"))
     .values(
         **{name: bindparam(f"new_{name}") for name in STORED},
+        request={},
         lease_owner=None,
         lease_expires_at=None,
         finished_at=func.now(),
@@ -229,6 +230,7 @@ async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending, tal
             tries += 1
         else:
             recorder.log.append(last.type, last.data)
+            house.streams.retire(recorder.log)
             count_ended(ending.status, totals)
             logger.info("run_ended", status=ending.status)
             return
