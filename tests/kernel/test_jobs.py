@@ -159,7 +159,7 @@ async def test_a_worker_that_died_leaves_its_job_to_the_next(house_settings: Set
     async with open_workshop(house_settings, [kitchen.job()]) as shop:
         shop.lost = True
         await order(shop)
-        assert await claim(shop.house, shop.delivered[0], timedelta(seconds=30)) == 1
+        assert await claim(shop.house, shop.delivered[0], timedelta(seconds=30)) == (1, 1)
         shop.lost = False
         assert await shop.swept() == 0
         await shop.sql("UPDATE supervisor.outbox SET claimed_until = now()")
@@ -203,7 +203,7 @@ async def test_a_worker_that_is_told_to_stop_gives_its_job_back_at_once(house_se
                 task.cancel()
         await shop.settled()
         (row,) = await shop.outbox()
-        assert (row["claimed_until"], row["attempts"], kitchen.cancelled) == (None, 0, 1)
+        assert (row["claimed_until"], row["attempts"], row["released"], kitchen.cancelled) == (None, 1, 1, 1)
         kitchen.seconds = 0
         assert await shop.swept() == 1
         assert kitchen.done == [Brew(1)]

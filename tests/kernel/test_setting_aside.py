@@ -260,7 +260,7 @@ async def test_a_worker_that_is_told_to_stop_gives_an_event_back(house_settings:
                 task.cancel()
         await shop.settled()
         (row,) = await shop.outbox()
-        assert (row["claimed_until"], row["attempts"], row["last_error"]) == (None, 0, None)
+        assert (row["claimed_until"], row["attempts"] - row["released"], row["last_error"]) == (None, 0, None)
 
 
 async def test_a_message_that_kills_its_worker_every_time_is_set_aside_and_takes_nobody_along(

@@ -106,12 +106,16 @@ OUTBOX = Table(
     Column("due_at", DateTime(timezone=True), nullable=False),
     Column("claimed_until", DateTime(timezone=True)),
     Column("attempts", SmallInteger(), default=0, nullable=False),
+    Column("released", SmallInteger(), default=0, nullable=False),
     Column("sends", SmallInteger(), default=0, nullable=False),
     Column("last_error", Text()),
     Column("dead_at", DateTime(timezone=True)),
     schema="supervisor",
 )
-"""What committed transactions still owe: events to tell and jobs to do."""
+"""What committed transactions still owe: events to tell and jobs to do.
+
+`attempts` only grows, so that its number fences; `released` of them cost no try: given back, or before a retry.
+"""
 
 KEEPALIVES = {
     "keepalives_idle": 10,

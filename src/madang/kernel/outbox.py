@@ -9,14 +9,13 @@ import asyncio
 import re
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, case, delete, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.dml import Update
 
 from madang.kernel import log
-from madang.kernel.clock import now
 from madang.kernel.db import OUTBOX, RESEND_AFTER_SECONDS, Delivery, Tx, in_seconds
 
 if TYPE_CHECKING:
@@ -46,6 +45,13 @@ _SECRET = re.compile(
 """Where secrets stand in what libraries say: in addresses, as tokens known by their beginnings, and named as such."""
 
 
+class Claim(NamedTuple):
+    """An attempt: its number, which never recurs, and how many there were that were not given back."""
+
+    number: int
+    tries: int
+
+
 def _wait(times: Any) -> Any:  # noqa: ANN401  # a number or SQL
     """Seconds until the next try after so many, doubling; SQL."""
     return func.least(FIRST_RETRY_SECONDS * func.power(2, func.least(times, MOST_DOUBLINGS)), LONGEST_RETRY_SECONDS)
@@ -63,66 +69,76 @@ async def accept(tx: Tx, delivery: Delivery) -> None:
     await tx.execute(STRIKE, {"delivery": delivery.id})
 
 
-async def claim(house: "House", delivery: Delivery, lease: timedelta) -> int | None:
-    """Take the row under a lease; the number of this attempt, from 1, or None when it is another's, done or set aside.
+async def claim(house: "House", delivery: Delivery, lease: timedelta) -> Claim | None:
+    """Take the row under a lease, from its first attempt on, or None when it is another's, done or set aside.
 
     When it was claimed before and neither failed nor was given back, that worker is lost, which the row then says.
     """
-    seconds, before = lease.total_seconds(), OUTBOX.c.attempts
+    seconds, before = lease.total_seconds(), OUTBOX.c.attempts - OUTBOX.c.released
     async with house.db.transaction() as tx:
-        attempt: int | None = await tx.scalar(
-            update(OUTBOX)
-            .where(OUTBOX.c.id == delivery.id, OUTBOX.c.dead_at.is_(None), _FREE)
-            .values(
-                claimed_until=in_seconds(seconds),
-                due_at=case((before > 0, in_seconds(seconds + _wait(before - 1))), else_=OUTBOX.c.due_at),
-                attempts=before + 1,
-                last_error=case((OUTBOX.c.claimed_until.is_not(None), WORKER_LOST), else_=OUTBOX.c.last_error),
+        row = (
+            await tx.execute(
+                update(OUTBOX)
+                .where(OUTBOX.c.id == delivery.id, OUTBOX.c.dead_at.is_(None), _FREE)
+                .values(
+                    claimed_until=in_seconds(seconds),
+                    due_at=case((before > 0, in_seconds(seconds + _wait(before - 1))), else_=OUTBOX.c.due_at),
+                    attempts=OUTBOX.c.attempts + 1,
+                    last_error=case((OUTBOX.c.claimed_until.is_not(None), WORKER_LOST), else_=OUTBOX.c.last_error),
+                )
+                .returning(OUTBOX.c.attempts, OUTBOX.c.attempts - OUTBOX.c.released)
             )
-            .returning(OUTBOX.c.attempts)
-        )
-    return attempt
+        ).first()
+    return None if row is None else Claim(*row)
 
 
 async def keep(
-    house: "House", delivery: Delivery, attempt: int, lease: timedelta, work: "asyncio.Future[None]"
+    house: "House", delivery: Delivery, attempt: Claim, lease: timedelta, work: "asyncio.Future[None]"
 ) -> None:
-    """Renew the attempt's lease again and again in its length; ends the work when the lease was lost for good."""
-    deadline = now() + lease
+    """Renew the attempt's lease again and again in its length; ends the work when the lease was lost for good.
+
+    Counted by this process's monotonic clock from before each renewal, so that no clock that is set can end or prolong
+    it.
+    """
+    clock = asyncio.get_running_loop().time
+    length = lease.total_seconds()
+    deadline = clock() + length
     while True:
-        await asyncio.sleep(lease.total_seconds() / RENEWALS)
+        await asyncio.sleep(length / RENEWALS)
+        asked = clock()
         with suppress(SQLAlchemyError, OSError):
             mine = _of(delivery, attempt).where(OUTBOX.c.claimed_until > func.now())
-            kept = await _do(house, mine.values(claimed_until=in_seconds(lease.total_seconds())))
-            deadline = now() + lease if kept else now()
-        if now() >= deadline:
+            kept = await _do(house, mine.values(claimed_until=in_seconds(length)))
+            deadline = asked + length if kept else asked
+        if clock() >= deadline:
             logger.warning("lease_lost", job=delivery.name)
             work.cancel()
             return
 
 
-async def release(house: "House", delivery: Delivery, attempt: int) -> None:
-    """Give the row back at once, as a worker does that was asked to stop; nothing if another has claimed it since."""
-    await _do(
-        house,
-        _of(delivery, attempt).values(claimed_until=None, due_at=func.now(), attempts=OUTBOX.c.attempts - 1),
-    )
+async def release(house: "House", delivery: Delivery, attempt: Claim) -> None:
+    """Give the row back at once, as a worker does that was asked to stop; nothing if another has claimed it since.
+
+    It costs no try, but its number stays used: what this worker still says late is not taken for the next one's.
+    """
+    free = {"claimed_until": None, "due_at": func.now(), "released": OUTBOX.c.released + 1}
+    await _do(house, _of(delivery, attempt).values(free))
 
 
-async def fail(house: "House", delivery: Delivery, attempt: int, error: BaseException, *, is_last: bool) -> bool:
+async def fail(house: "House", delivery: Delivery, attempt: Claim, error: BaseException, *, is_last: bool) -> bool:
     """Note why the attempt failed, and give the row back for later unless it was the last; False when it is another's.
 
     After the last one the claim stays, until `set_aside` or somebody who finds that the attempts are used up.
     """
     values = {"last_error": described(error)}
-    again = {} if is_last else {"claimed_until": None, "due_at": in_seconds(_wait(attempt - 1))}
+    again = {} if is_last else {"claimed_until": None, "due_at": in_seconds(_wait(attempt.tries - 1))}
     return await _do(house, _of(delivery, attempt).values(**values, **again))
 
 
-async def set_aside(house: "House", delivery: Delivery, attempt: int) -> None:
+async def set_aside(house: "House", delivery: Delivery, attempt: Claim) -> None:
     """Let the row be from now on, until the operator has it tried again or dropped."""
     if await _do(house, _of(delivery, attempt).values(claimed_until=None, dead_at=func.now())):
-        logger.error("delivery_set_aside", delivery=delivery.name, delivery_id=str(delivery.id), attempts=attempt)
+        logger.error("delivery_set_aside", delivery=delivery.name, delivery_id=str(delivery.id), attempts=attempt.tries)
 
 
 async def leave_unknown(house: "House", delivery: Delivery) -> None:
@@ -160,8 +176,9 @@ async def sweep(house: "House") -> int:
     return len(found)
 
 
-def _of(delivery: Delivery, attempt: int) -> Update:
-    return update(OUTBOX).where(OUTBOX.c.id == delivery.id, OUTBOX.c.attempts == attempt, OUTBOX.c.dead_at.is_(None))
+def _of(delivery: Delivery, attempt: Claim) -> Update:
+    mine = (OUTBOX.c.id == delivery.id, OUTBOX.c.attempts == attempt.number, OUTBOX.c.dead_at.is_(None))
+    return update(OUTBOX).where(*mine)
 
 
 async def _do(house: "House", change: Update) -> bool:

@@ -179,7 +179,7 @@ class Settings(EnvSettings):
     log_style: Literal["json", "text"] = Field(default="json", description="Logs for machines or for people.")
     database_pool: int = Field(default=16, ge=1, le=500, description="Database connections a process opens at most.")
     worker_runs: int = Field(default=200, ge=1, le=5000, description="Answers one worker writes at the same time.")
-    worker_jobs: int = Field(default=4, ge=1, le=500, description="Other jobs one worker does at the same time.")
+    worker_jobs: int = Field(default=4, ge=1, le=500, description="Documents one worker reads at once; as many others.")
     stream_retention_hours: int = Field(
         default=24,
         ge=1,

@@ -87,6 +87,7 @@ class Loop:
             beat.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await beat
+            self._deliverer.lanes.close()
             await _cancel_all(self._loop)
         carrier.close()
 

@@ -14,7 +14,7 @@ from madang.features.knowledge.service.ingest import Work, _chunk_row, publish
 from madang.features.knowledge.service.language import grams, words
 from madang.features.knowledge.service.vectors import PgVectors
 from madang.features.knowledge.tables import Document, DocumentChunk
-from madang.features.providers.public import EmbeddingBatch, ModelUnreachable
+from madang.features.providers.public import EmbeddingBatch, ModelRefused, ModelUnreachable
 from madang.kernel.auth import Principal
 from madang.kernel.ids import new_id
 
@@ -28,12 +28,16 @@ class Embedder:
 
     def __init__(self):
         self.texts = []
-        self.away = False
+        self.away = self.refuses = False
+        self.asked = 0
 
     async def __call__(self, house, texts, kind="query", model=None, *, spender):
         assert spender.account_id is not None
+        self.asked += 1
         if self.away:
             raise ModelUnreachable("test/hash", "it is switched off")
+        if self.refuses:
+            raise ModelRefused("test/hash", 401, "Check the key.")
         if kind == "passage":
             self.texts += texts
         return EmbeddingBatch("test/hash", 8, [[byte / 255 for byte in self.digest(one)] for one in texts])

@@ -10,12 +10,14 @@ from sqlalchemy import func, select, text
 from madang.features.files.service.uploads import receive_upload
 from madang.features.knowledge.contracts import IngestDocument
 from madang.features.knowledge.jobs import give_up
-from madang.features.knowledge.service import documents, ingest, search
+from madang.features.knowledge.service import documents, ingest, patience, search
 from madang.features.knowledge.service.reading import read_document
 from madang.features.knowledge.tables import Document, DocumentChunk, DocumentPage, VectorRow
-from madang.features.providers.public import ModelUnreachable
+from madang.features.providers.public import ModelRefused
+from madang.kernel.jobs import spawn
 from tests.features.knowledge import hostile
 from tests.features.knowledge.library import BODY, Embedder, new_account
+from tests.live import eventually
 
 
 class KilledError(BaseException):
@@ -178,18 +180,59 @@ async def test_an_unreadable_document_says_why_and_can_be_tried_again(house, emb
         assert (tried.status, tried.error_code) == ("queued", None)
 
 
-async def test_a_model_that_is_away_fails_the_job_and_keeps_what_was_done(house, embedder):
+async def shown(house, who, document):
+    async with house.db.transaction(who) as tx:
+        row = await tx.get(Document, document.id)
+        return row.status, row.stage, row.error_code
+
+
+async def test_documents_wait_for_a_model_that_is_away_and_go_on_by_themselves(house, embedder, monkeypatch):
+    monkeypatch.setattr(patience, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "LONGEST_WAIT_SECONDS", 0.02)
+    who = await new_account(house)
+    titles = [f"{number}.txt" for number in range(3)]
+    waiting = [(await upload(house, who, (BODY + title).encode(), title)).document for title in titles]
+    embedder.away = True
+    work = [spawn(ingest.ingest(house, job_of(document)), "ingest") for document in waiting]
+
+    async def all_say_so():
+        said = [await shown(house, who, document) for document in waiting]
+        return said.count(("processing", "embedding", "model_unreachable")) >= 1 and embedder.asked > 5
+
+    await eventually(all_say_so, within=30)
+    assert not any(task.done() for task in work)
+    embedder.away = False
+    await asyncio.wait_for(asyncio.gather(*work), 30)
+    assert [await shown(house, who, document) for document in waiting] == [("ready", None, None)] * 3
+
+
+async def test_a_document_that_is_deleted_waits_no_longer(house, embedder, monkeypatch):
+    monkeypatch.setattr(patience, "FIRST_WAIT_SECONDS", 0.01)
     who = await new_account(house)
     document = (await upload(house, who, BODY.encode())).document
     embedder.away = True
-    with pytest.raises(ModelUnreachable) as failure:
+    work = spawn(ingest.ingest(house, job_of(document)), "ingest")
+
+    async def says_so():
+        return (await shown(house, who, document))[2] == "model_unreachable"
+
+    await eventually(says_so, within=30)
+    async with house.db.transaction(who) as tx:
+        await documents.delete_document(tx, who, document.id)
+    await asyncio.wait_for(work, 30)
+
+
+async def test_a_document_that_a_model_refuses_for_good_says_so_and_keeps_what_was_done(house, embedder):
+    who = await new_account(house)
+    document = (await upload(house, who, BODY.encode())).document
+    embedder.refuses = True
+    with pytest.raises(ModelRefused) as failure:
         await ingest.ingest(house, job_of(document))
     await give_up(house, job_of(document), str(failure.value))
+    assert await shown(house, who, document) == ("failed", "embedding", "model_refused")
     async with house.db.transaction(who) as tx:
-        failed = await tx.get(Document, document.id)
-        assert (failed.status, failed.error_code, failed.stage) == ("failed", "model_unreachable", "embedding")
         await documents.retry_document(tx, who, document.id)
-    embedder.away = False
+    embedder.refuses = False
     await ingest.ingest(house, job_of(document))
     assert (await state(house, who, document))[0][0] == "ready"
 

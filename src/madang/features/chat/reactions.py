@@ -19,4 +19,4 @@ async def on_account_deleted(_house: House, tx: Tx, event: AccountDeleted) -> No
     await forget_account(tx, event.account_id)
 
 
-REACTIONS = (Reaction(RunEnded, on_run_ended), Reaction(AccountDeleted, on_account_deleted))
+REACTIONS = (Reaction(RunEnded, on_run_ended, at_last=True), Reaction(AccountDeleted, on_account_deleted))

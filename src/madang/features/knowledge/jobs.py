@@ -17,4 +17,14 @@ async def give_up(house: House, job: IngestDocument, error: str) -> None:
         await fail(house, job, "ingest_failed")
 
 
-JOBS = (Job(INGEST, ingest, lease=timedelta(seconds=30), max_attempts=6, on_dead=give_up, longest=timedelta(days=1)),)
+JOBS = (
+    Job(
+        INGEST,
+        ingest,
+        lease=timedelta(seconds=30),
+        max_attempts=6,
+        on_dead=give_up,
+        longest=timedelta(days=1),
+        apart=True,
+    ),
+)

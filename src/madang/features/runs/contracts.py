@@ -50,9 +50,10 @@ ENDED: tuple[Status, ...] = ("finished", "failed", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class RunOrder:
-    """The job of performing a run."""
+    """The job of performing a run; a suspect may be what ended several workers."""
 
     run_id: UUID
+    is_suspect: bool = False
 
 
 PERFORM = JobKind("runs.perform", RunOrder)

@@ -23,17 +23,18 @@ from madang.features.knowledge.contracts import Collection, IngestDocument, Vect
 from madang.features.knowledge.queries import GRAM, WORD
 from madang.features.knowledge.service.chunker import Chunk, chunk_pages
 from madang.features.knowledge.service.index import context, postings_of, store_postings
+from madang.features.knowledge.service.patience import open_breaker
 from madang.features.knowledge.service.reading import ERRORS, UnreadableError, read_document
 from madang.features.knowledge.service.vectors import PgVectors
 from madang.features.knowledge.settings import load
 from madang.features.knowledge.tables import Document, DocumentChunk, DocumentPage, VectorRow
 from madang.features.organisations.public import chain_of
-from madang.features.providers.public import embed
+from madang.features.providers.public import EmbeddingBatch, EmbeddingKind, embed
 from madang.features.usage.public import BudgetExhausted, ModelUnpriced, Spender
 from madang.kernel import log
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
-from madang.kernel.errors import NotFound
+from madang.kernel.errors import NotFound, Problem
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
 
@@ -43,6 +44,7 @@ READ, CHUNKED, EMBEDDED = 0.1, 0.15, 0.95
 """Progress at the end of each stage."""
 
 INDEX_BATCH = 256
+WAITING = "The embedding model cannot be reached. This document goes on by itself when it answers again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Work:
 async def ingest(house: House, job: IngestDocument) -> None:
     """Take the document from wherever it stands to `ready`, or to `failed` when it cannot be read or paid for.
 
-    Raises Problem when the embedding model is away: the job is to be tried again.
+    Waits while the embedding model is away, and says so on the document. Raises Problem when the model refuses: the job
+    is to be tried again.
     """
     work = Work(house, Principal(job.account_id), job.document_id)
     try:
@@ -169,10 +172,10 @@ async def spender_of(work: Work) -> Spender:
 async def embed_chunks(work: Work) -> None:
     """Embed what has no vector yet in the collection of today's model, never the same text twice."""
     spender = await spender_of(work)
-    probe = await embed(work.house, ["?"], kind="query", spender=spender)
+    probe = await _embed(work, ["?"], "query", spender)
     collection = Collection(probe.model, probe.dimension)
     while pending := await _pending(work, collection):
-        batch = await embed(work.house, [text for _, _, text in pending], kind="passage", spender=spender)
+        batch = await _embed(work, [text for _, _, text in pending], "passage", spender)
         if batch.model != collection.model or batch.dimension != collection.dimension:
             raise RuntimeError("the embedding model changed while a document was being embedded")
         items = [
@@ -184,7 +187,19 @@ async def embed_chunks(work: Work) -> None:
             await store.upsert(collection, document.account_id, items)
             await store.reuse(collection, document.account_id, document.id)
             left = await _count_pending(tx, document, collection)
+            document.error_code = document.error_message = None
             document.progress = EMBEDDED - (EMBEDDED - CHUNKED) * left / max(document.chunks, 1)
+
+
+async def _embed(work: Work, texts: Sequence[str], kind: EmbeddingKind, spender: Spender) -> EmbeddingBatch:
+    """The vectors, however long the model is away; meanwhile the document says what it waits for."""
+
+    async def say(away: Problem) -> None:
+        async with work.step() as (_, document):
+            document.error_code, document.error_message = away.code, WAITING
+
+    breaker = await work.house.resource(open_breaker)
+    return await breaker.ask(lambda: embed(work.house, texts, kind=kind, spender=spender), say)
 
 
 async def _pending(work: Work, collection: Collection) -> Sequence[tuple[int, bytes, str]]:

@@ -20,7 +20,8 @@ async def failing(tx: Tx, *, only_set_aside: bool = False) -> list[Failing]:
     What they carry is not told: it may be a letter, or somebody's words.
     """
     is_aside = OUTBOX.c.dead_at.is_not(None)
-    columns = [OUTBOX.c[name] for name in Failing.__dataclass_fields__]
+    tries = (OUTBOX.c.attempts - OUTBOX.c.released).label("attempts")
+    columns = [tries if name == "attempts" else OUTBOX.c[name] for name in Failing.__dataclass_fields__]
     wanted = is_aside if only_set_aside else or_(is_aside, OUTBOX.c.last_error.is_not(None))
     rows = await tx.execute(select(*columns).where(wanted).order_by(OUTBOX.c.id).limit(MOST))
     return [Failing(*row) for row in rows]
@@ -34,7 +35,8 @@ async def retry(tx: Tx, ids: Sequence[UUID] | None) -> int:
     """
     is_aside, waits = OUTBOX.c.dead_at.is_not(None), OUTBOX.c.last_error.is_not(None) & OUTBOX.c.claimed_until.is_(None)
     wanted = is_aside if ids is None else OUTBOX.c.id.in_(ids) & or_(is_aside, waits)
-    afresh = {"dead_at": None, "attempts": 0, "sends": 0, "claimed_until": None, "due_at": func.now()}
+    tries = {"released": OUTBOX.c.attempts, "sends": 0}
+    afresh = {"dead_at": None, **tries, "claimed_until": None, "due_at": func.now()}
     return await _deed(tx, update(OUTBOX).where(wanted).values(afresh), "operations.delivery_retried", ids)
 
 

@@ -36,6 +36,9 @@ from madang.kernel.tail import Event
 logger = log.get_logger(__name__)
 
 REAP_BATCH = 200
+RENEWALS, SOON_RENEWALS = 3, 15
+"""In the length of a lease; the latter while somebody has locked a row that wanted to be renewed."""
+LOST_TWICE = 2
 type Reason = Literal["stopped", "lost"]
 
 
@@ -88,6 +91,23 @@ def _retake() -> ReturningUpdate[Any]:
     return _claim(ours, RUNS.c.attempt.between(before, before + 1))
 
 
+_OURS = (RUNS.c.lease_owner == bindparam("owner"), RUNS.c.status == "running")
+_WANTED = RUNS.c.id.in_(bindparam("runs", expanding=True))
+_SEEN = (RUNS.c.id, RUNS.c.attempt, RUNS.c.cancel_requested_at)
+_LOOK = select(*_SEEN).where(*_OURS, _WANTED)
+
+
+@cache
+def _renew() -> ReturningUpdate[Any]:
+    free = select(RUNS.c.id).where(*_OURS, _WANTED).with_for_update(skip_locked=True)
+    return (
+        update(RUNS)
+        .where(RUNS.c.id.in_(free))
+        .values(lease_expires_at=in_seconds(load().lease_seconds))
+        .returning(*_SEEN)
+    )
+
+
 @dataclass(slots=True, eq=False)
 class Hand:
     """A run in this worker's hands. `end` cancels its work and remembers why.
@@ -99,6 +119,7 @@ class Hand:
     written: Sequence[Event] = ()
     work: "asyncio.Task[object] | None" = None
     reason: Reason | None = None
+    is_suspect: bool = False
 
     @property
     def was_stopped(self) -> bool:
@@ -133,12 +154,12 @@ class Hands:
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
     runs: dict[UUID, Hand] = field(default_factory=dict)
 
-    async def take(self, run_id: UUID, delivery: Delivery) -> Hand | None:
+    async def take(self, order: RunOrder, delivery: Delivery) -> Hand | None:
         """Claim the run, and answer for it from now on; None when it is another's, stopped or over."""
         async with self.house.db.transaction() as tx:
-            mine = {"run": run_id, "owner": self.owner, "delivery": delivery.id}
+            mine = {"run": order.run_id, "owner": self.owner, "delivery": delivery.id}
             taken = (await tx.execute(_take(), mine)).first()
-        return self._hold(taken)
+        return self._hold(taken, is_suspect=order.is_suspect)
 
     async def retake(self, hand: Hand) -> Hand | None:
         """Begin another attempt at a run that is still ours; None when it is not."""
@@ -147,16 +168,16 @@ class Hands:
         async with self.house.db.transaction() as tx:
             mine = {"run": hand.run.id, "owner": self.owner, "attempt_before": hand.attempt}
             taken = (await tx.execute(_retake(), mine)).first()
-        return self._hold(taken, hand.written)
+        return self._hold(taken, hand.written, is_suspect=hand.is_suspect)
 
-    def _hold(self, row: Row[Any] | None, written: Sequence[Event] = ()) -> Hand | None:
+    def _hold(self, row: Row[Any] | None, written: Sequence[Event] = (), *, is_suspect: bool) -> Hand | None:
         if row is None:
             return None
         run = Taken(*cast("tuple[Any, ...]", row))
         earlier = self.runs.get(run.id)
         if earlier is not None:
             earlier.end("lost")
-        hand = self.runs[run.id] = Hand(run, written)
+        hand = self.runs[run.id] = Hand(run, written, is_suspect=is_suspect)
         return hand
 
     def drop(self, hand: Hand) -> None:
@@ -172,33 +193,37 @@ class Hands:
                 update(Run).where(*mine).values(status="queued", lease_owner=None).returning(Run.id)
             )
             if given.first() is not None:
-                await tx.enqueue(PERFORM, RunOrder(hand.run.id))
+                await tx.enqueue(PERFORM, RunOrder(hand.run.id, hand.is_suspect))
 
-    async def renew(self) -> None:
-        """Renew every lease; end what was lost or asked to stop."""
+    async def renew(self) -> set[UUID]:
+        """Renew every lease; end what was lost or asked to stop. Those that others had locked just now are returned.
+
+        A row that is locked for long holds up no other, and is not lost: it is looked at without being renewed.
+        """
         held = dict(self.runs)
         async with self.house.db.transaction() as tx:
-            rows = await tx.execute(
-                update(Run)
-                .where(Run.lease_owner == self.owner, Run.status == "running", Run.id.in_(list(held)))
-                .values(lease_expires_at=in_seconds(load().lease_seconds))
-                .returning(Run.id, Run.attempt, Run.cancel_requested_at)
-            )
-            kept = {row.id: row for row in rows}
+            rows = (await tx.execute(_renew(), {"owner": self.owner, "runs": list(held)})).all()
+            kept: dict[UUID, Row[Any]] = {row.id: row for row in rows}
+            skipped = held.keys() - kept.keys()
+            if skipped:
+                rows = (await tx.execute(_LOOK, {"owner": self.owner, "runs": list(skipped)})).all()
+                kept |= {row.id: row for row in rows}
         for run_id, hand in held.items():
             row = kept.get(run_id)
             if row is None or row.attempt != hand.attempt:
                 hand.end("lost")
             elif row.cancel_requested_at is not None:
                 hand.end("stopped")
+        return skipped & kept.keys()
 
     async def keep(self) -> None:
         """Renew as long as the worker lives; while PostgreSQL is away nobody else can claim either."""
+        soon = False
         while True:
-            await asyncio.sleep(load().lease_seconds / 3)
+            await asyncio.sleep(load().lease_seconds / (SOON_RENEWALS if soon else RENEWALS))
             if self.runs:
                 try:
-                    await self.renew()
+                    soon = bool(await self.renew())
                 except Exception as error:  # noqa: BLE001  # whatever it is, without renewals every run here is lost
                     logger.warning("leases_not_renewed", runs=len(self.runs), error=log.first_line(error))
 
@@ -233,12 +258,16 @@ async def open_hands(house: House) -> AsyncGenerator[Hands]:
 
 
 async def reap(house: House) -> None:
-    """Queue again every run whose worker fell silent."""
+    """Queue again every run whose worker fell silent.
+
+    One that has lost its second worker may be what ends them: from its third attempt on it is a suspect, which a worker
+    performs one after another. Who only stood beside it twice becomes one too, and then no longer stands beside it.
+    """
     lost = select(Run.id).where(silent()).limit(REAP_BATCH).with_for_update(skip_locked=True)
     async with house.db.transaction() as tx:
         rows = await tx.execute(
-            update(Run).where(Run.id.in_(lost)).values(status="queued", lease_owner=None).returning(Run.id)
+            update(Run).where(Run.id.in_(lost)).values(status="queued", lease_owner=None).returning(Run.id, Run.attempt)
         )
-        for (run_id,) in rows.all():
-            logger.warning("run_reaped", run_id=str(run_id))
-            await tx.enqueue(PERFORM, RunOrder(run_id))
+        for run_id, attempt in rows.all():
+            logger.warning("run_reaped", run_id=str(run_id), attempt=attempt)
+            await tx.enqueue(PERFORM, RunOrder(run_id, is_suspect=attempt >= LOST_TWICE))

@@ -81,7 +81,7 @@ BROKEN = Ending("failed", EventType.FAILED, _BROKEN, _BROKEN)
 async def perform(house: House, order: RunOrder, delivery: Delivery) -> None:
     """The job handler: take the run and bring it to an end, or leave it to whoever took it over."""
     hands = await house.resource(open_hands)
-    hand = await hands.take(order.run_id, delivery)
+    hand = await hands.take(order, delivery)
     while hand is not None:
         with log.bind(run_id=str(order.run_id), attempt=hand.attempt):
             hand = await _attempt(house, hands, hand)
