@@ -36,7 +36,8 @@ class Runs(Module):
         return (PERFORM_JOB,)
 
     def schedules(self) -> "Sequence[Schedule]":
-        """Taking runs back from workers that fell silent, and booking what they had not."""
+        """Taking runs back from workers that fell silent, booking what they had not, and compacting old ones."""
+        from madang.features.runs.service.compacting import EVERY_SECONDS, compact
         from madang.features.runs.service.leases import reap
         from madang.features.runs.service.settling import SETTLE_SECONDS, settle
         from madang.kernel.jobs import Schedule
@@ -44,6 +45,7 @@ class Runs(Module):
         return (
             Schedule("runs.reap", timedelta(seconds=1), reap),
             Schedule("runs.settle", timedelta(seconds=SETTLE_SECONDS), settle),
+            Schedule("runs.compact", timedelta(seconds=EVERY_SECONDS), compact),
         )
 
     def reactions(self) -> "Sequence[Reaction]":

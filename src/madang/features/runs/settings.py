@@ -22,6 +22,12 @@ class RunSettings(EnvSettings):
     max_streams: int = Field(
         default=50, ge=1, le=10_000, description="Event streams that one account reads from one api process at most."
     )
+    log_days: int = Field(
+        default=7,
+        ge=1,
+        le=3650,
+        description="Days that the events of an answer are kept one by one; later they are told in as few as can be.",
+    )
     heartbeat_seconds: float = Field(
         default=5, gt=0, le=60, description="Silence on an event stream after which a comment keeps it open."
     )

@@ -21,7 +21,7 @@ from madang.features.runs.contracts import (
     RunResult,
     Totals,
 )
-from madang.features.runs.service.packing import pack, unpack
+from madang.features.runs.service.packing import pack, said, unpack
 from madang.features.runs.service.tally import count_ended
 from madang.features.runs.tables import RUNS, Run
 from madang.kernel.auth import Principal
@@ -98,12 +98,15 @@ async def results(tx: Tx, run_ids: Sequence[UUID]) -> dict[UUID, RunResult]:
     """How those of the runs ended that have ended, and what they said."""
     if not run_ids:
         return {}
-    found = await tx.execute(_RESULTS, {"runs": list(run_ids)})
+    found = (await tx.execute(_RESULTS, {"runs": list(run_ids)})).all()
+    compacted = [row.id for row in found if row.text is None]
+    logs = (await tx.execute(select(Run.id, Run.log).where(Run.id.in_(compacted)))).all() if compacted else ()
+    texts = {run_id: said(log) for run_id, log in logs if log}
     return {
         row.id: RunResult(
             row.id,
             row.status,
-            row.text or "",
+            texts.get(row.id, "") if row.text is None else row.text,
             tuple(msgspec.convert(row.citations or [], list[Citation])),
             usage_of(row.usage),
             public_error(row.error),
