@@ -22,7 +22,7 @@ import psycopg
 import uvloop
 from machine import machine_line, table
 from redis.asyncio import Redis
-from startup import family, share
+from startup import family
 from streaming import Chat, ask, end, names, percentile, sign_in, start, start_standin
 
 COUNTED = {
@@ -103,12 +103,16 @@ async def look(parts: dict[int, str], load: Load, valkey: Redis, database: str, 
 
 
 def held_by(pid: int) -> float:
-    """The memory of a process and all below it, in MiB; those that end just now hold nothing."""
-    held = 0.0
+    """The memory of a process and all below it, in MiB; those that end just now hold nothing.
+
+    The buffers that PostgreSQL's processes share fill up to their fixed size and are left out.
+    """
+    held = 0
     for one in family(pid):
         with suppress(OSError):
-            held += share(one)
-    return held
+            lines = dict(line.split(":", 1) for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()[1:])
+            held += int(lines["Pss"].split()[0]) - int(lines["Pss_Shmem"].split()[0])
+    return held / 1024
 
 
 def slope(values: list[float]) -> float:

@@ -44,6 +44,10 @@ class Mailbox:
                 await asyncio.sleep(0.01)
         return self.mails[count - 1]
 
+    def to(self, address: str) -> list[EmailMessage]:
+        """Those to one address, in their order; letters to several people arrive in any."""
+        return [mail for mail in self.mails if mail["To"] == address]
+
 
 def words(mail: EmailMessage) -> str:
     """The plain text of a mail."""

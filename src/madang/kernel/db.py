@@ -248,7 +248,7 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
             **KEEPALIVES,
         },
         isolation_level="AUTOCOMMIT",
-        pool_size=settings.database_pool,
+        pool_size=settings.pool_of(process),
         max_overflow=0,
         hide_parameters=True,
         pool_use_lifo=True,

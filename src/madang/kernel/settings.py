@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 STARTTLS = ("required", "offered", "never")
 SHORTEST_SECRET = 32
 """Characters; whoever knows a secret, even a former one, can sign in as anybody."""
+SCHEDULER_POOL = 4
+"""Its schedules are short, and one that waits comes a moment later."""
 
 
 class EnvSettings(BaseSettings):
@@ -177,7 +179,12 @@ class Settings(EnvSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much to log.")
     log_style: Literal["json", "text"] = Field(default="json", description="Logs for machines or for people.")
-    database_pool: int = Field(default=16, ge=1, le=500, description="Database connections a process opens at most.")
+    database_pool: int = Field(
+        default=16, ge=1, le=500, description="Database connections an api process opens at most; a scheduler, 4."
+    )
+    worker_database_pool: int = Field(
+        default=8, ge=2, le=500, description="Database connections a worker opens at most, besides those of its agents."
+    )
     worker_runs: int = Field(default=200, ge=1, le=5000, description="Answers one worker writes at the same time.")
     worker_jobs: int = Field(default=4, ge=1, le=500, description="Documents one worker reads at once; as many others.")
     stream_retention_hours: int = Field(
@@ -207,6 +214,12 @@ class Settings(EnvSettings):
             told: dict[str, object] = {"expected": ", ".join(f"?starttls={one}" for one in STARTTLS)}
             raise PydanticCustomError("literal_error", "one of {expected}", told)
         return url
+
+    def pool_of(self, process: str) -> int:
+        """How many database connections a process of this name opens at most."""
+        if process == "worker":
+            return self.worker_database_pool
+        return min(self.database_pool, SCHEDULER_POOL) if process == "scheduler" else self.database_pool
 
     @property
     def owner_url(self) -> str:

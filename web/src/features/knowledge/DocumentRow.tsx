@@ -59,6 +59,7 @@ export function DocumentRow({ document, onDelete, onView }: { document: Document
 
 function Stage({ document }: { document: Document }) {
   const { t } = useTranslation();
+  if (document.error) return <span className="text-accent">{t("documents.waiting")}</span>;
   const name = document.stage ?? (document.status === "queued" ? "queued" : "processing");
   return (
     <span className="text-accent">
