@@ -21,8 +21,13 @@ set-proc-title no
 appendonly yes
 appendfsync no
 save ""
-maxmemory-policy noeviction
+maxmemory {megabytes}mb
+maxmemory-policy volatile-lru
+maxmemory-samples 10
 """
+
+MEGABYTES = 512
+"""Beyond, what was used least recently of what has a time to live goes first: the logs of ended answers."""
 
 
 class ValkeyServer:
@@ -34,7 +39,8 @@ class ValkeyServer:
     Start it from a thread that lives on, for it ends with that thread.
     """
 
-    def __init__(self, data_dir: Path, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, port: int = 0, megabytes: int = MEGABYTES) -> None:
+        self.megabytes = megabytes
         self.data_dir = data_dir.resolve()
         self.folder = self.data_dir / "valkey"
         self.port = port or free_port()
@@ -59,7 +65,10 @@ class ValkeyServer:
         private_folder(self.folder)
         configuration = self.folder / "valkey.conf"
         end_leftover(read_pid(self.folder / "valkey.pid"), str(configuration), (signal.SIGTERM, signal.SIGKILL))
-        write_whole(configuration, CONFIGURATION.format(port=self.port, password=self._password, folder=self.folder))
+        write_whole(
+            configuration,
+            CONFIGURATION.format(port=self.port, password=self._password, folder=self.folder, megabytes=self.megabytes),
+        )
 
     def spawn(self) -> None:
         """Start the prepared server without waiting for it."""

@@ -60,7 +60,7 @@ ORIGINAL = {"description": "The file as it was uploaded.", "content": dict.fromk
 
 
 class Failure(BaseModel):
-    """Why a document could not be read, and what to do about it."""
+    """Why a document could not be read, or what it waits for, and what to do about it."""
 
     code: str
     message: str
