@@ -24,9 +24,10 @@ from madang.kernel.db import Delivery
 from madang.kernel.events import Reactions
 from madang.kernel.house import House, open_house
 from madang.kernel.http import build_app
-from madang.kernel.jobs import Deliverer, by_name, spawn
+from madang.kernel.jobs import by_name, spawn
 from madang.kernel.mail import JOBS as MAIL_JOBS
 from madang.kernel.settings import Settings
+from madang.processes.dispatcher import Deliverer
 from tests import standin
 
 PASSWORD = "courtyard rain 7"

@@ -12,9 +12,10 @@ from sqlalchemy import text
 from madang.kernel.db import Delivery
 from madang.kernel.events import Reaction, Reactions
 from madang.kernel.house import House, open_house
-from madang.kernel.jobs import Deliverer, Job, by_name
+from madang.kernel.jobs import Job, by_name
 from madang.kernel.outbox import sweep
 from madang.kernel.settings import Settings
+from madang.processes.dispatcher import Deliverer
 
 
 @dataclass

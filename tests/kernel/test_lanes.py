@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from madang.kernel import lanes
 from madang.kernel.db import Delivery
 from madang.kernel.ids import new_id
-from madang.kernel.jobs import Deliverer, Job, by_name
-from madang.kernel.lanes import Lane, Lanes
+from madang.kernel.jobs import Job, by_name
 from madang.kernel.outbox import sweep
 from madang.kernel.settings import Settings
+from madang.processes import lanes
+from madang.processes.dispatcher import Deliverer
+from madang.processes.lanes import Lane, Lanes
 from tests.kernel.conftest import open_workshop
 from tests.kernel.test_jobs import BREW, Brew, Kitchen, begun, order
 

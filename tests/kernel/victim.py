@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from madang.kernel.db import Delivery
 from madang.kernel.events import Reactions
 from madang.kernel.house import House, open_house
-from madang.kernel.jobs import Deliverer, Job, JobKind, by_name
+from madang.kernel.jobs import Job, JobKind, by_name
 from madang.kernel.outbox import sweep
 from madang.kernel.settings import Settings
+from madang.processes.dispatcher import Deliverer
 
 
 @dataclass(frozen=True)

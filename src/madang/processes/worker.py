@@ -18,9 +18,10 @@ from madang.kernel.carrier import Carrier, celery_app
 from madang.kernel.db import Delivery
 from madang.kernel.events import Reactions
 from madang.kernel.house import House, open_house
-from madang.kernel.jobs import Deliverer, by_name
+from madang.kernel.jobs import by_name
 from madang.kernel.mail import JOBS as MAIL_JOBS
 from madang.kernel.settings import load
+from madang.processes.dispatcher import Deliverer
 from madang.processes.memory import settle
 
 logger = log.get_logger(__name__)
