@@ -74,7 +74,7 @@ class Load:
 
     async def _ask(self, http: aiohttp.ClientSession) -> None:
         try:
-            asked = {"question": "Tell me a story."}
+            asked: dict[str, object] = {"question": "Tell me a story."}
             self.seen.append(await ask(http, f"{self.api}/chat/streaming", asked, 0, self.headers))
         except (aiohttp.ClientError, TimeoutError) as error:
             self.failed += 1
@@ -128,7 +128,7 @@ def slope(values: list[float]) -> float:
 def verdict(rows: list[Minute]) -> list[tuple[str, ...]]:
     """For each column: level, growth an hour and over the measured time, and whether that is flat."""
     after = rows[len(rows) // 3 :]
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for name in after[0]:
         values = [row[name] for row in after]
         grown = slope(values) * (len(values) - 1)

@@ -341,3 +341,23 @@ async def test_a_delivery_from_a_version_before_is_taken_on(house_settings: Sett
     old = {"id": str(new_id()), "kind": "event", "name": "x", "payload": {}, "request_id": None}
     found = msgspec.convert(old, Delivery)
     assert (found.again, found.lost) == (False, False)
+
+
+async def test_what_is_told_at_last_is_done_though_another_reaction_always_fails_and_a_retry_tells_all(
+    house_settings: Settings,
+):
+    failing, early, late = Tower(7), Tower(), Tower(8)
+    reactions = [
+        Reaction(Struck, early.react),
+        *failing.reactions(),
+        Reaction(Struck, late.react, at_last=True),
+        Reaction(Struck, Tower(7).react, at_last=True),
+    ]
+    async with open_workshop(house_settings, [], reactions) as shop:
+        await announce(shop, 7)
+        for _ in range(EVENT_ATTEMPTS):
+            await shop.settled()
+            await shop.swept()
+        (row,) = await shop.outbox()
+        assert row["dead_at"] is not None
+        assert late.told == [7]

@@ -66,4 +66,4 @@ class Reactions:
                     async with house.db.transaction() as tx:
                         await reaction.handler(house, tx, msgspec.convert(delivery.payload, reaction.event))
                 except Exception as error:  # noqa: BLE001  # the next one is told all the same
-                    logger.warning("reaction_failed", event=delivery.name, error=log.first_line(error))
+                    logger.warning("reaction_failed", to=delivery.name, error=log.first_line(error))
