@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from madang.kernel.heartbeat import beat, trusted
+from madang.kernel.heartbeat import trusted
 from madang.kernel.house import House
+from madang.processes.scheduler import beat
 
 AWAY = "now()"
 

@@ -50,7 +50,7 @@ async def test_what_is_appended_is_read(house: House):
     await writer.drained()
     assert await house.streams.read(key, 0) == writer.events
     assert [event.seq for event in await house.streams.read(key, 2490)] == [*range(2491, 2501)]
-    await house.streams.forget(key)
+    await house.valkey.unlink(*house.streams._keys(key))
     assert await house.streams.read(key, 0) == []
 
 
@@ -124,7 +124,7 @@ async def test_a_log_that_was_lost_is_written_again_from_the_writer_that_holds_i
     writer = house.streams.writer(key, 1)
     writer.append(b"n", b"1")
     await writer.drained()
-    await house.streams.forget(key)
+    await house.valkey.unlink(*house.streams._keys(key))
     writer.append(b"n", b"2")
     await writer.drained()
     assert await house.streams.read(key, 0) == writer.events
@@ -173,7 +173,7 @@ async def test_who_goes_on_from_what_was_known_here_keeps_what_valkey_has_lost(h
     for number in range(3):
         before.append(b"n", data_of(number))
     await before.drained()
-    await house.streams.forget(key)
+    await house.valkey.unlink(*house.streams._keys(key))
     after = await house.streams.claim(key, 2, before.events)
     assert after.append(b"n", b"4") == 4
     await after.drained()

@@ -1,34 +1,17 @@
 """Since when PostgreSQL answers, so that nobody takes for silent who only could not be heard.
 
-A lease that ran out says that its holder is gone only if the holder could have renewed it. After a promoted replica,
-a freeze, a stalled disk or pooler, or a restart, every lease may have run out at once. So the scheduler writes one row
-each second; a gap of more than eight seconds between two writes means that PostgreSQL was away until the later one.
-Whoever judges a lease asks for one whole lease since then, in which its holder could renew it:
+A lease that ran out says that its holder is gone only if the holder could have renewed it. So the scheduler writes a
+row each second (`supervisor.beat()`); a gap of more than eight seconds, as after a promoted replica, a freeze, a stalled
+disk or pooler, means that PostgreSQL was away until the later one. Whoever judges a lease asks for a whole one since:
 
     .where(lease_expires_at < func.now(), trusted(lease_seconds))
 
-An expiry is then believed a lease later than else after an outage, and after a time without a scheduler. Before the
-first beat of a new database, only the start of PostgreSQL counts.
+Before the first beat of a new database, only the start of PostgreSQL counts.
 """
 
-from typing import TYPE_CHECKING
-
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, func, select
 
 from madang.kernel.db import in_seconds
-
-if TYPE_CHECKING:
-    from madang.kernel.house import House
-
-BEAT_SECONDS = 1.0
-
-_BEAT = text("SELECT supervisor.beat()")
-
-
-async def beat(house: "House") -> None:
-    """Write the row, by the database's clock; the scheduler does so each second."""
-    async with house.db.transaction() as tx:
-        await tx.execute(_BEAT)
 
 
 def trusted(lease_seconds: float) -> ColumnElement[bool]:

@@ -200,10 +200,6 @@ class Streams:
             async for batch in batches:
                 yield batch
 
-    async def forget(self, key: str) -> None:
-        """Remove the log at once."""
-        await self._valkey.unlink(*self._keys(key))
-
     def retire(self, writer: LogWriter) -> None:
         """Have the log end soon after the last event is in it, for everything is stored elsewhere; returns at once.
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from redis.exceptions import RedisError
+from sqlalchemy import text
 
 from madang.catalog import installed
 from madang.kernel import log
-from madang.kernel.heartbeat import BEAT_SECONDS, beat
 from madang.kernel.house import House, open_house
 from madang.kernel.jobs import Schedule
 from madang.kernel.outbox import sweep
@@ -24,13 +24,21 @@ LEADER = "scheduler"
 LEAD_SECONDS = 6.0
 LOOK_SECONDS = 1.0
 
+_BEAT = text("SELECT supervisor.beat()")
+
+
+async def beat(house: House) -> None:
+    """Write that PostgreSQL answers, by its own clock; see `madang.kernel.heartbeat`."""
+    async with house.db.transaction() as tx:
+        await tx.execute(_BEAT)
+
 
 async def _sweep(house: House) -> None:
     await sweep(house)
 
 
 SWEEP = Schedule("kernel.sweep", timedelta(seconds=1), _sweep)
-BEAT = Schedule("kernel.beat", timedelta(seconds=BEAT_SECONDS), beat)
+BEAT = Schedule("kernel.beat", timedelta(seconds=1), beat)
 
 
 def _guarded(house: House, schedule: Schedule) -> Callable[[], Awaitable[None]]:

@@ -12,9 +12,9 @@ from madang.features.runs.service import giving_up, leases
 from madang.features.runs.service.leases import Hand, Hands, reap
 from madang.features.runs.tables import Run
 from madang.kernel.db import OUTBOX, Delivery
-from madang.kernel.heartbeat import beat
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
+from madang.processes.scheduler import beat
 from tests.features.providers.conftest import Configure
 from tests.features.runs.conftest import Asked, ask
 

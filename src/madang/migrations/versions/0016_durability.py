@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0015_durability"
-down_revision = "0014_leaving"
+revision = "0016_durability"
+down_revision = "0015_operator_checks"
 branch_labels = None
 depends_on = None
 
