@@ -1,12 +1,10 @@
 """Since when PostgreSQL answers, so that nobody takes for silent who only could not be heard.
 
-A lease that ran out says that its holder is gone only if the holder could have renewed it. So the scheduler writes a
-row each second (`supervisor.beat()`); a gap of more than eight seconds, as after a promoted replica, a freeze, a stalled
-disk or pooler, means that PostgreSQL was away until the later one. Whoever judges a lease asks for a whole one since:
+A lease that ran out says that its holder is gone only if the holder could have renewed it. The scheduler writes a row
+each second (`supervisor.beat()`); a gap of over eight seconds (a promoted replica, a freeze, a stalled disk) means that
+PostgreSQL was away until the later one. Whoever judges a lease asks for a whole one since then:
 
     .where(lease_expires_at < func.now(), trusted(lease_seconds))
-
-Before the first beat of a new database, only the start of PostgreSQL counts.
 """
 
 from sqlalchemy import ColumnElement, func, select

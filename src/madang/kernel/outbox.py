@@ -97,8 +97,7 @@ async def keep(
 ) -> None:
     """Renew the attempt's lease again and again in its length; ends the work when the lease was lost for good.
 
-    Counted by this process's monotonic clock from before each renewal, so that no clock that is set can end or prolong
-    it.
+    Counted by the monotonic clock from before each renewal: a clock that is set neither ends nor prolongs it.
     """
     clock = asyncio.get_running_loop().time
     length = lease.total_seconds()

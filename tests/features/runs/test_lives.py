@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, text
 
 from madang.features.agents.public import Citation
-from madang.features.runs.contracts import PERFORM
+from madang.features.runs.contracts import PERFORM, RunOrder
 from madang.features.runs.service import desk, leases, performance, reading
 from madang.features.runs.service.leases import Hands, open_hands
 from madang.features.runs.settings import RunSettings
@@ -278,7 +278,7 @@ async def test_an_error_without_words_is_an_interruption_like_any_other(
 @pytest.mark.parametrize("reason", ["lost", "stopped"])
 async def test_work_is_cancelled_once_however_often_its_end_is_told(asked: Asked, reason: Any) -> None:
     hand = await (await asked.house.resource(open_hands)).take(
-        asked.run_id, Delivery(new_id(), "job", PERFORM.name, {}, None)
+        RunOrder(asked.run_id), Delivery(new_id(), "job", PERFORM.name, {}, None)
     )
     assert hand is not None
     closed = asyncio.Event()
