@@ -50,6 +50,7 @@ COLUMNS: dict[str, set[str]] = {
 OWN = "rows are of one account, which alone sees them"
 WHOLE: dict[str, str] = {
     "supervisor.outbox": "the house alone sees the rows",
+    "supervisor.heartbeat": "the house alone writes the row",
     "supervisor.registration_invites": "the house and supervisors alone see the rows",
     "partner.redemptions": OWN,
     "partner.usage_days": LEDGER,

@@ -99,8 +99,7 @@ async def keep(
 
     Counted by the monotonic clock from before each renewal: a clock that is set neither ends nor prolongs it.
     """
-    clock = asyncio.get_running_loop().time
-    length = lease.total_seconds()
+    clock, length = asyncio.get_running_loop().time, lease.total_seconds()
     deadline = clock() + length
     while True:
         await asyncio.sleep(length / RENEWALS)
@@ -118,7 +117,7 @@ async def keep(
 async def release(house: "House", delivery: Delivery, attempt: Claim) -> None:
     """Give the row back at once, as a worker does that was asked to stop; nothing if another has claimed it since.
 
-    It costs no try, but its number stays used: what this worker still says late is not taken for the next one's.
+    It costs no try, but its number stays used: this worker may speak late.
     """
     free = {"claimed_until": None, "due_at": func.now(), "released": OUTBOX.c.released + 1}
     await _do(house, _of(delivery, attempt).values(free))

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0016_durability"
-down_revision = "0015_operator_checks"
+revision = "0020_durability"
+down_revision = "0019_privileges"
 branch_labels = None
 depends_on = None
 
