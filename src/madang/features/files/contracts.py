@@ -9,6 +9,38 @@ TEXT = "text/plain"
 MARKDOWN = "text/markdown"
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+HWPX = "application/haansofthwpx"
+HWP = "application/x-hwp"
+ODT = "application/vnd.oasis.opendocument.text"
+EPUB = "application/epub+zip"
+RTF = "application/rtf"
+HTML = "text/html"
+CSV = "text/csv"
+TSV = "text/tab-separated-values"
+EML = "message/rfc822"
+MSG = "application/vnd.ms-outlook"
+
+EXTENSIONS = {
+    PDF: (".pdf",),
+    DOCX: (".docx", ".docm", ".dotx", ".dotm"),
+    HWPX: (".hwpx",),
+    HWP: (".hwp",),
+    PPTX: (".pptx", ".pptm", ".ppsx"),
+    XLSX: (".xlsx", ".xlsm"),
+    ODT: (".odt",),
+    RTF: (".rtf",),
+    EPUB: (".epub",),
+    HTML: (".html", ".htm", ".xhtml"),
+    EML: (".eml",),
+    MSG: (".msg",),
+    CSV: (".csv",),
+    TSV: (".tsv",),
+    MARKDOWN: (".md", ".markdown"),
+    TEXT: (".txt", ".text", ".log"),
+}
+"""What is taken in, and what such files are usually called. What a file is, its content says, not its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Files for other features: take an upload, claim it, hand it out, delete it."""
 
-from madang.features.files.contracts import DOCX, MARKDOWN, PDF, TEXT, ReceivedFile, StoredFile
+from madang.features.files.contracts import EXTENSIONS, ReceivedFile, StoredFile
 from madang.features.files.service.multipart import Upload, read_upload
 from madang.features.files.service.names import disposition
 from madang.features.files.service.uploads import (
@@ -14,10 +14,7 @@ from madang.features.files.service.uploads import (
 from madang.features.files.settings import load as file_settings
 
 __all__ = [
-    "DOCX",
-    "MARKDOWN",
-    "PDF",
-    "TEXT",
+    "EXTENSIONS",
     "ReceivedFile",
     "StoredFile",
     "Upload",

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Double, ForeignKey, Identity, LargeBinary
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from madang.kernel.db import Row, created_at_column, id_column
@@ -12,7 +13,9 @@ USER: dict[str, str] = {"schema": "user"}
 
 
 class Document(Row):
-    """A document of an account, from its upload on. `progress` is 0..1; totals are 0 until it is ready."""
+    """A document of an account, from its upload on. `progress` is 0..1; totals are 0 until it is ready.
+
+    `notes` are codes of `extracted.NOTES` with the pages or names they are about."""
 
     __tablename__ = "documents"
     __table_args__ = (USER,)
@@ -30,6 +33,7 @@ class Document(Row):
     progress: Mapped[float] = mapped_column(Double, default=0.0)
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
+    notes: Mapped[dict[str, list[int | str]]] = mapped_column(JSONB, default=dict)
     collection: Mapped[str | None]
     pages: Mapped[int] = mapped_column(default=0)
     chunks: Mapped[int] = mapped_column(default=0)

@@ -1,12 +1,33 @@
-"""What a file is, by its content; its name only tells Markdown from plain text."""
+"""What a file is, by its content; its name only tells plain text from Markdown and from tables."""
 
 import io
+import re
 import zipfile
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import BinaryIO, override
 
-from madang.features.files.contracts import DOCX, MARKDOWN, PDF, TEXT
+from madang.features.files.contracts import (
+    CSV,
+    DOCX,
+    EML,
+    EPUB,
+    EXTENSIONS,
+    HTML,
+    HWP,
+    HWPX,
+    MARKDOWN,
+    MSG,
+    ODT,
+    PDF,
+    PPTX,
+    RTF,
+    TEXT,
+    TSV,
+    XLSX,
+)
 from madang.kernel.errors import UnsupportedType
+from madang.kernel.text_encoding import encoding_of
 
 SNIFFED = 65_536
 """Bytes from the start that decide."""
@@ -17,14 +38,24 @@ DIRECTORY_BYTES = 1 << 20
 Each would become an object of half a kilobyte, here in the process that serves everybody.
 """
 
-SUPPORTED = "plain text, Markdown, PDF and Word (DOCX)"
+SUPPORTED = (
+    "PDF, Word (DOCX), Hangul (HWP, HWPX), PowerPoint (PPTX), Excel (XLSX), OpenDocument text, RTF, EPUB, "
+    "a web page, mail (EML, MSG), CSV, Markdown or plain text"
+)
 
 OLE = b"\xd0\xcf\x11\xe0"
-ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
-"""The stream that a Word file with a password consists of; its name is in the directory, wherever that is."""
+OLE_KINDS = (
+    ("EncryptedPackage", None),
+    ("__substg1.0_", MSG),
+    ("__properties_version1.0", MSG),
+    ("WordDocument", "an old Word file (DOC)"),
+    ("PowerPoint Document", "an old PowerPoint file (PPT)"),
+    ("Workbook", "an old Excel file (XLS)"),
+    ("BodyText", HWP),
+)
+"""Names in the directory of a compound file, and what the file then is."""
 
 KNOWN_OTHERS = (
-    (OLE, "an old Word, Excel or HWP file"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
@@ -34,8 +65,28 @@ KNOWN_OTHERS = (
     (b"Rar!", "a RAR archive"),
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
-    (b"{\\rtf", "an RTF file"),
+    (b"HWP Document File V3", "an old Hangul file (HWP 3)"),
 )
+"""How files begin that are no text; a text may begin with the same letters."""
+
+MEMBERS = (
+    ("word/document", DOCX),
+    ("ppt/presentation", PPTX),
+    ("xl/workbook.xml", XLSX),
+    ("Contents/section", HWPX),
+)
+"""What the part of an archive is called that holds its text."""
+
+MIMETYPES = ((b"mimetypeapplication/epub+zip", EPUB), (b"mimetypeapplication/vnd.oasis.opendocument.text", ODT))
+"""How archives begin whose first member says what they are."""
+
+_HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>])", re.I | re.S)
+_MAIL = re.compile(
+    rb"^(?:received|return-path|message-id|mime-version|from|date|subject|to|delivered-to|dkim-signature|content-type):",
+    re.I | re.M,
+)
+_MAIL_HEADERS = 3
+_NAMED = {suffix: kind for kind in (MARKDOWN, CSV, TSV, HTML, EML) for suffix in EXTENSIONS[kind]}
 
 
 class _Bounded(io.RawIOBase):
@@ -65,45 +116,74 @@ class _Bounded(io.RawIOBase):
 
 
 def media_type_of(file: BinaryIO, filename: str) -> str:
-    """The media type of an open file, one of the supported.
+    """The media type of an open file, one of `EXTENSIONS`.
 
     Raises UnsupportedType (`unsupported_file_type`), saying what it seems to be and what would be read.
     """
     file.seek(0)
     head = file.read(SNIFFED)
-    if b"%PDF-" in head[:1024]:
+    if head.startswith(b"{\\rtf"):
+        return RTF
+    encoding = encoding_of(head, cut=len(head) == SNIFFED)
+    pdf = head.find(b"%PDF-", 0, 1024)
+    if pdf >= 0 and (encoding is None or not head[:pdf].strip()):
         return PDF
     if head.startswith(b"PK\x03\x04"):
-        return _of_archive(file)
-    if head.startswith(OLE) and _has(file, ENCRYPTED_PACKAGE):
-        raise UnsupportedType(
-            "document_encrypted", "The document is protected by a password. Remove the protection and upload it again."
-        )
-    for magic, what in KNOWN_OTHERS:
-        if head.startswith(magic):
-            raise _unsupported(what)
-    if not _is_text(head):
-        raise _unsupported("a binary file of unknown kind")
-    return MARKDOWN if Path(filename).suffix.lower() in {".md", ".markdown"} else TEXT
+        return _of_archive(file, head)
+    if head.startswith(OLE):
+        return _of_compound(file)
+    if encoding is not None:
+        return _of_text(head, Path(filename).suffix.lower())
+    raise _unsupported(next((what for magic, what in KNOWN_OTHERS if head.startswith(magic)), "a file of unknown kind"))
 
 
-def _of_archive(file: BinaryIO) -> str:
-    """DOCX, told from other ZIP archives by the part every one has; a broken archive is left to the reader to name."""
+def _of_text(head: bytes, suffix: str) -> str:
+    """Which kind of text: what says so itself, then what the name says."""
+    if _HTML.match(head.removeprefix(b"\xef\xbb\xbf")) and suffix not in EXTENSIONS[MARKDOWN]:
+        return HTML
+    headers = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+    found = {match.group().lower() for match in _MAIL.finditer(headers)}
+    if suffix != ".eml" and (len(found) < _MAIL_HEADERS or not found & {b"mime-version:", b"message-id:", b"received:"}):
+        return _NAMED.get(suffix, TEXT)
+    return EML if found else TEXT
+
+
+def _of_archive(file: BinaryIO, head: bytes) -> str:
+    """A document, told from other ZIP archives by the part every one has; a broken one is left to the reader to name."""
+    for says, kind in MIMETYPES:
+        if head[30:].startswith(says):
+            return kind
     file.seek(0)
+    names: AbstractSet[str]
     try:
         with zipfile.ZipFile(_Bounded(file)) as archive:
             names = set(archive.namelist())
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
-        file.seek(0)
-        if b"word/" in file.read(SNIFFED):
-            return DOCX
-        raise _unsupported("a damaged ZIP archive") from None
-    if "word/document.xml" in names:
-        return DOCX
-    if "Contents/section0.xml" in names:
-        raise _unsupported("an HWPX file")
-    office = "[Content_Types].xml" in names
-    raise _unsupported("another Office file" if office else "a ZIP archive")
+        names = {part.decode("ascii") for part in re.findall(rb"[\x20-\x7e]{5,100}", head)}
+        found = next((kind for name, kind in MEMBERS if any(name in member for member in names)), None)
+        if found is None:
+            raise _unsupported("a damaged ZIP archive") from None
+        return found
+    for name, kind in MEMBERS:
+        if any(member.startswith(name) and member.endswith(".xml") for member in names):
+            return kind
+    raise _unsupported("another Office file" if "[Content_Types].xml" in names else "a ZIP archive")
+
+
+def _of_compound(file: BinaryIO) -> str:
+    """HWP and MSG, told from other compound files (OLE) by the names in their directory, wherever that is."""
+    for name, kind in OLE_KINDS:
+        if not _has(file, name.encode("utf-16-le")):
+            continue
+        if kind is None:
+            raise UnsupportedType(
+                "document_encrypted",
+                "The document is protected by a password. Remove the protection and upload it again.",
+            )
+        if kind not in EXTENSIONS:
+            raise _unsupported(kind)
+        return kind
+    raise _unsupported("an old Office file")
 
 
 def _has(file: BinaryIO, wanted: bytes) -> bool:
@@ -113,29 +193,6 @@ def _has(file: BinaryIO, wanted: bytes) -> bool:
         if wanted in kept + piece:
             return True
         kept = piece[-len(wanted) :]
-    return False
-
-
-def _is_text(head: bytes) -> bool:
-    """Whether the bytes can be text in UTF-8, UTF-16 with a mark, or CP949 (Korean Windows)."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return True
-    if b"\0" in head:
-        return False
-    control = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
-    return control <= len(head) // 200 and any(_decodes(head, name) for name in ("utf-8", "cp949"))
-
-
-def _decodes(head: bytes, encoding: str) -> bool:
-    """A character cut off at the end of the sample is forgiven."""
-    for cut in range(4):
-        try:
-            head[: len(head) - cut].decode(encoding)
-        except UnicodeDecodeError:
-            if len(head) < SNIFFED:
-                return False
-            continue
-        return True
     return False
 
 

@@ -1,97 +1,89 @@
 """Documents to pages of text, format by format. Runs in the reader's process only: it meets hostile files."""
 
+import codecs
 import importlib
-import re
-import unicodedata
-from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePath
 
-PAGE_CHARACTERS = 3000
-"""Texts without pages of their own are cut to pages of about this size, between paragraphs."""
+from madang.features.knowledge.service.extracted import Extracted, ReadingError, cut, finish
+from madang.kernel.text_encoding import encoding_of
 
+_HERE = "madang.features.knowledge.service."
 READERS = {
-    "application/pdf": "madang.features.knowledge.service.formats_pdf",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": (
-        "madang.features.knowledge.service.formats_docx"
-    ),
+    "application/pdf": _HERE + "formats_pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": _HERE + "formats_docx",
+    "message/rfc822": _HERE + "formats_mail",
 }
-"""Loaded by kind, because the libraries of one take longer to load than most documents of another to read."""
+"""What has a reader of our own before the library's; everything else goes to `formats_office`."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\u00ad\ud800-\udfff\ufeff\ufffe\uffff]")
-_ENDS = re.compile(r"(?:[.!?。:;…]|[다요죠까음함임])[\"'”’)\]」』]*$")
-_BEGINS = re.compile(r"(?:[-•·*▪◦○●■□#|]|\(?\d{1,3}[.)]\s|[가-하][.)]\s|제\s*\d+\s*[조항장절])")
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp949", "cp1252", "cp437", "euc-kr")
+"""Those that texts, archives and mails here are written in; Python loads each at its first use."""
 
+PLAIN = frozenset({"text/plain", "text/markdown"})
 
-class ReadingError(Exception):
-    """The document cannot be read; the argument is a code of `reading.ERRORS`."""
-
-
-def read_pages(media_type: str, path: Path, max_pages: int) -> list[str]:
-    """The document's pages in order, cleaned; an empty page is an empty string. Raises ReadingError."""
-    if media_type.startswith("text/"):
-        return list(cut(_decode(path.read_bytes())))
-    reader = importlib.import_module(READERS[media_type])
-    pages: list[str] = reader.read(path, max_pages)
-    return pages
-
-
-def clean(text: str) -> str:
-    """Text in NFC with plain line ends and without control characters."""
-    text = unicodedata.normalize("NFC", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
-    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
-
-
-def unwrap(text: str) -> str:
-    """Lines that a page's width has broken, joined again; ends of sentences and items of lists stay."""
-    lines = [line.strip() for line in text.split("\n")]
-    full = 0.6 * max(map(len, lines), default=0)
-    joined: list[str] = []
-    running = False
-    for line in lines:
-        if running and line and not _BEGINS.match(line):
-            joined[-1] += " " + line
-        else:
-            joined.append(line)
-        running = len(line) >= full and not _ENDS.search(line)
-    return "\n".join(joined)
+KINDS = {
+    ".pdf": "application/pdf",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".docm": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".hwpx": "application/haansofthwpx",
+    ".hwp": "application/x-hwp",
+    ".odt": "application/vnd.oasis.opendocument.text",
+    ".rtf": "application/rtf",
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".eml": "message/rfc822",
+    ".txt": "text/plain",
+    ".md": "text/markdown",
+}
+"""What the attachments of a mail are by their names."""
 
 
-def _decode(content: bytes) -> str:
-    """UTF-8, UTF-16 with a byte order mark, or CP949; a few broken characters are replaced, many are an error."""
-    marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    encodings = ("utf-16",) if marked else ("utf-8-sig", "cp949")
-    for encoding in encodings:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    text = content.decode(encodings[0], "replace")
-    if text.count("\ufffd") > len(text) // 100:
-        raise ReadingError("document_corrupt")
-    return text
+def preload(media_type: str) -> None:
+    """Load what reading this kind takes, while this process may still open files."""
+    for encoding in ENCODINGS:
+        codecs.lookup(encoding)
+    if media_type not in PLAIN:
+        importlib.import_module(_HERE + "formats_office").warm_up()
+        for kind in (media_type, *(READERS if media_type == "message/rfc822" else ())):
+            if kind in READERS:
+                importlib.import_module(READERS[kind])
+    if media_type in {"application/pdf", "message/rfc822"}:
+        importlib.import_module(_HERE + "line_joining").warm_up()
 
 
-def cut(text: str) -> Iterator[str]:
-    """A running text in pages: at form feeds, and between paragraphs where a page is full."""
-    for part in text.replace("\r\n", "\n").replace("\r", "\n").split("\f"):
-        page: list[str] = []
-        size = 0
-        for paragraph in _paragraphs(part):
-            if page and size + len(paragraph) > PAGE_CHARACTERS:
-                yield clean("\n".join(page))
-                page, size = [], 0
-            page.append(paragraph)
-            size += len(paragraph)
-        yield clean("\n".join(page))
+def read_pages(media_type: str, content: bytes, max_pages: int) -> Extracted:
+    """The document's pages in order, cleaned. Raises ReadingError."""
+    return finish(read_part(media_type, content, max_pages))
 
 
-def _paragraphs(text: str) -> Iterator[str]:
-    """Paragraphs, each after the first with the empty line before it; one longer than two pages is cut at spaces."""
-    for paragraph in re.split(r"\n(?=[^\S\n]*\n)", text):
-        start = 0
-        while len(paragraph) - start > 2 * PAGE_CHARACTERS:
-            end = start + PAGE_CHARACTERS
-            space = paragraph.rfind(" ", end - PAGE_CHARACTERS // 4, end) + 1
-            yield paragraph[start : space or end]
-            start = space or end
-        yield paragraph[start:]
+def read_part(media_type: str, content: bytes, max_pages: int) -> Extracted:
+    """A document, or what is attached to one. Raises ReadingError."""
+    if media_type in PLAIN:
+        text, broken = decode(content)
+        found = Extracted(list(cut(text)))
+        if broken:
+            found.note("characters_replaced")
+        return found
+    reader = importlib.import_module(READERS.get(media_type, _HERE + "formats_office"))
+    extracted: Extracted = reader.read(media_type, content, max_pages)
+    return extracted
+
+
+def kind_of(filename: str) -> str | None:
+    """The media type that a file's name tells; None when it is not read here."""
+    return KINDS.get(PurePath(filename).suffix.lower())
+
+
+def decode(content: bytes) -> tuple[str, bool]:
+    """The text, and whether characters of it were broken. Raises ReadingError (`encoding_unknown`)."""
+    encoding = encoding_of(content)
+    if encoding is None:
+        raise ReadingError("encoding_unknown")
+    text = content.decode(encoding, "replace")
+    broken = text.count("\ufffd") - content.count("\ufffd".encode())
+    if broken > max(1, len(text) // 100):
+        raise ReadingError("encoding_unknown")
+    return text, broken > 0

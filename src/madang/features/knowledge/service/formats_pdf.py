@@ -1,63 +1,133 @@
-"""PDF to pages of text. Runs in the reader's process only: it meets hostile files."""
+"""PDF to pages of text. Runs in the reader's process only: it meets hostile files.
 
-from pathlib import Path
-from typing import Protocol, cast
+PDFium says how many pages there are, whether a password is needed, and which words nobody sees; xberg reads the text,
+column after column. Lines are joined by `line_joining`.
+"""
+
+import io
+from collections.abc import Iterator
+from ctypes import byref, c_float, c_uint
+from dataclasses import dataclass
+from typing import Any, cast
 
 import pypdfium2  # type: ignore[import-untyped]  # ships no types
 
-from madang.features.knowledge.service.formats import ReadingError, clean, unwrap
+from madang.features.knowledge.service.extracted import Extracted, ReadingError, clean
+from madang.features.knowledge.service.formats_office import extract
+from madang.features.knowledge.service.line_joining import join_pages, unwrap, without_running_lines
 
+PDF = "application/pdf"
 PASSWORD_ERROR = 4
 """PDFium's code for a file that needs a password."""
 
+WHITE = 250
+"""From here up, of 255, each part of a colour that cannot be told from paper."""
 
-class _TextLayer(Protocol):
-    def get_text_bounded(self) -> str: ...
+INVISIBLE = 3
+"""The text render mode that draws nothing."""
 
-    def close(self) -> None: ...
+SCANNED = 0.5
+"""A picture over so much of a page makes it a scan; the invisible words on it are what a program read there."""
+
+MOST_OBJECTS = 50_000
+"""Objects of a page that are looked at; a drawing may have millions."""
+
+_pdfium = cast("Any", pypdfium2.raw)
+type Box = tuple[float, float, float, float]
 
 
-def read(path: Path, max_pages: int) -> list[str]:
-    """By PDFium; by pypdf where PDFium cannot open the file or finds no text in it."""
+@dataclass(frozen=True, slots=True)
+class _Object:
+    raw: Any
+    kind: int
+    box: Box
+
+
+def read(_media_type: str, content: bytes, max_pages: int) -> Extracted:
+    """The pages' text as people see it. Raises ReadingError."""
+    found = Extracted([])
+    visible = _without_hidden(content, max_pages, found)
+    office = extract(PDF, visible, max_pages, "plain")
+    pages = [clean(page.content) for page in office.pages or ()] or [clean(office.content)]
+    pages, repeated = without_running_lines(pages)
+    if repeated:
+        found.note("repeated_lines_left_out")
+    found.pages = join_pages([unwrap(page) for page in pages])
+    return found
+
+
+def _without_hidden(content: bytes, max_pages: int, found: Extracted) -> bytes:
+    """The file without the words that nobody sees; as it is when there are none, or PDFium cannot open it."""
     try:
-        pages = _by_pdfium(path, max_pages)
+        pdf = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         if cast("int | None", error.err_code) == PASSWORD_ERROR:
             raise ReadingError("document_encrypted") from None
-        return _by_pypdf(path, max_pages)
-    if any(pages):
-        return pages
-    try:
-        return _by_pypdf(path, max_pages)
-    except ReadingError:
-        return pages
-
-
-def _by_pdfium(path: Path, max_pages: int) -> list[str]:
-    pdf = pypdfium2.PdfDocument(path)
+        return content
     if len(pdf) > max_pages:
         raise ReadingError("too_many_pages")
-    pages: list[str] = []
-    for number in range(len(pdf)):
-        page = pdf[number]
-        layer = cast("_TextLayer", page.get_textpage())
-        pages.append(unwrap(clean(layer.get_text_bounded())))
-        layer.close()
-        page.close()
-    return pages
+    changed = [number for number in range(1, len(pdf) + 1) if _clear(pdf, number)]
+    if not changed:
+        return content
+    found.note("hidden_text_left_out", *changed)
+    made = io.BytesIO()
+    pdf.save(made)
+    return made.getvalue()
 
 
-def _by_pypdf(path: Path, max_pages: int) -> list[str]:
-    from pypdf import PdfReader  # noqa: PLC0415  # seldom needed, and slow to load
-
+def _clear(pdf: Any, number: int) -> bool:  # noqa: ANN401  # PDFium's objects have no types
+    """Take hidden words off a page; whether there were any."""
     try:
-        reader = PdfReader(path)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise ReadingError("document_encrypted")
-        if len(reader.pages) > max_pages:
-            raise ReadingError("too_many_pages")
-        return [unwrap(clean(page.extract_text())) for page in reader.pages]
-    except (ReadingError, MemoryError):
-        raise
-    except Exception as error:
-        raise ReadingError("document_corrupt") from error
+        page = pdf[number - 1]
+    except pypdfium2.PdfiumError:
+        return False
+    hidden = list(_hidden(page))
+    for one in hidden:
+        _pdfium.FPDFPage_RemoveObject(page.raw, one.raw)
+    if hidden:
+        _pdfium.FPDFPage_GenerateContent(page.raw)
+    page.close()
+    return bool(hidden)
+
+
+def _hidden(page: Any) -> Iterator[_Object]:  # noqa: ANN401  # as above
+    """Text in no ink, and in white on nothing but paper. On a scan invisible text is what was read from the picture."""
+    objects = list(_objects(page))
+    area = page.get_width() * page.get_height()
+    scanned = any(one.kind == _pdfium.FPDF_PAGEOBJ_IMAGE and _area(one.box) >= SCANNED * area for one in objects)
+    painted: list[Box] = []
+    for one in objects:
+        if one.kind != _pdfium.FPDF_PAGEOBJ_TEXT:
+            if not (one.kind == _pdfium.FPDF_PAGEOBJ_PATH and _is_white(one.raw)):
+                painted.append(one.box)
+            continue
+        mode = _pdfium.FPDFTextObj_GetTextRenderMode(one.raw)
+        if mode == INVISIBLE:
+            if not scanned:
+                yield one
+        elif mode == 0 and _is_white(one.raw) and not any(_overlaps(one.box, box) for box in painted):
+            yield one
+
+
+def _objects(page: Any) -> Iterator[_Object]:  # noqa: ANN401  # as above
+    count = min(_pdfium.FPDFPage_CountObjects(page.raw), MOST_OBJECTS)
+    for at in range(count):
+        raw = _pdfium.FPDFPage_GetObject(page.raw, at)
+        left, bottom, right, top = (c_float() for _ in range(4))
+        if raw and _pdfium.FPDFPageObj_GetBounds(raw, byref(left), byref(bottom), byref(right), byref(top)):
+            box = (left.value, bottom.value, right.value, top.value)
+            yield _Object(raw, _pdfium.FPDFPageObj_GetType(raw), box)
+
+
+def _is_white(raw: Any) -> bool:  # noqa: ANN401  # as above
+    red, green, blue, alpha = (c_uint() for _ in range(4))
+    known = _pdfium.FPDFPageObj_GetFillColor(raw, byref(red), byref(green), byref(blue), byref(alpha))
+    return bool(known) and min(red.value, green.value, blue.value) >= WHITE
+
+
+def _area(box: Box) -> float:
+    return max(box[2] - box[0], 0) * max(box[3] - box[1], 0)
+
+
+def _overlaps(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import batched
-from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select
@@ -114,19 +113,19 @@ async def read(work: Work) -> str:
     async with work.house.db.transaction(work.who) as tx:
         document = await document_of(tx, work.who, work.document_id)
         file = await stored_file(tx, work.who, document.file_id)
-    with tempfile.NamedTemporaryFile(prefix="madang-") as copy:
+    with tempfile.TemporaryFile() as copy:
         async for piece in work.house.storage.get(file.key):
             await asyncio.to_thread(copy.write, piece)
-        copy.flush()
-        pages = await read_document(Path(copy.name), file.media_type, load())
+        copy.seek(0)
+        found = await read_document(copy, file.media_type, load())
     async with work.step() as (tx, document):
         await tx.execute(delete(DocumentPage).where(DocumentPage.document_id == document.id))
         rows = [
             {"document_id": document.id, "account_id": document.account_id, "number": number, "text": text}
-            for number, text in enumerate(pages, 1)
+            for number, text in enumerate(found.pages, 1)
         ]
         await tx.execute(insert(DocumentPage), rows)
-        document.pages = len(pages)
+        document.pages, document.notes = len(found.pages), found.notes
         document.stage, document.progress = "chunking", READ
     return "chunking"
 

@@ -40,8 +40,15 @@ _GAP = re.compile(r"[\W_]+")
 _local = threading.local()
 
 
+class _Node(Protocol):
+    cost: int
+    next: "_Node | None"
+
+
 class _Tagger(Protocol):
     def parse(self, text: str) -> str: ...
+
+    def parseToNode(self, text: str) -> _Node | None: ...  # noqa: N802  # mecab's own name
 
 
 class _Stemmer(Protocol):
@@ -108,6 +115,15 @@ def _morphemes(text: str) -> list[tuple[str, list[str]]]:
     """Surface and features (tag first) of every morpheme; NUL would end the text for the tagger, so it is a space."""
     lines = (line.partition("\t") for line in _tagger().parse(text.replace("\0", " ")).splitlines())
     return [(surface, features.split(",")) for surface, tab, features in lines if tab]
+
+
+def path_cost(text: str) -> int:
+    """What the likeliest reading of a text costs, as the tagger's model weighs it; the less, the likelier."""
+    node = _tagger().parseToNode(text.replace("\0", " "))
+    cost = 0
+    while node is not None:
+        cost, node = node.cost, node.next
+    return cost
 
 
 def _tagger() -> _Tagger:

@@ -1,51 +1,40 @@
-"""The process that reads one document, with hard limits of its own.
+"""The process that reads one document, walled in.
 
-`python -m madang.features.knowledge.service.reader MEDIA_TYPE PATH MAX_PAGES MAX_CHARACTERS MEMORY_MB CPU_SECONDS`
-prints one JSON document: `{"pages": [text, …]}`, or `{"error": code}` with a code of `reading.ERRORS`. Whatever a
-hostile file does to this process, the worker only sees it end.
+`python -m madang.features.knowledge.service.reader MEDIA_TYPE MAX_PAGES MAX_CHARACTERS MEMORY_MB CPU_SECONDS` reads the
+document from its standard input and prints one JSON document: `{"pages": [text, …], "notes": {code: [page or name, …]},
+"walls": [name, …]}`, or `{"error": code, "walls": …}` with a code of `reading.ERRORS`. Whatever a hostile file does to
+this process, the worker only sees it end.
 """
 
-import ctypes
 import json
-import os
-import resource
-import signal
 import sys
+import sysconfig
 from pathlib import Path
 
-DIE_WITH_PARENT = 1
-"""prctl's PR_SET_PDEATHSIG."""
-
-NICE = 10
-"""Answers that are being written go before documents that are being read."""
+from madang.features.knowledge.service.sandbox import limit_resources, wall_in
 
 
-def confine(memory_mb: int, cpu_seconds: int) -> None:
-    """Bound this process: address space, processor time, no files written, no core, no life after its parent."""
-    os.nice(NICE)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def outcome(media_type: str, path: Path, max_pages: int, max_characters: int) -> dict[str, object]:
+def outcome(media_type: str, content: bytes, max_pages: int, max_characters: int) -> dict[str, object]:
     """What to print about the document."""
-    from madang.features.knowledge.service.formats import ReadingError, read_pages  # noqa: PLC0415  # after confine
+    from madang.features.knowledge.service.extracted import ReadingError  # noqa: PLC0415  # after the limits
+    from madang.features.knowledge.service.formats import read_pages  # noqa: PLC0415  # the same
 
     try:
-        pages = read_pages(media_type, path, max_pages)
+        found = read_pages(media_type, content, max_pages)
     except ReadingError as error:
         return {"error": str(error)}
     except (MemoryError, RecursionError):
         return {"error": "document_too_large"}
-    if len(pages) > max_pages:
+    if len(found.pages) > max_pages:
         return {"error": "too_many_pages"}
-    if sum(map(len, pages)) > max_characters:
+    if sum(map(len, found.pages)) > max_characters:
         return {"error": "document_too_large"}
-    return {"pages": pages} if any(map(says_something, pages)) else {"error": "no_text_found"}
+    empty = [number for number, page in enumerate(found.pages, 1) if not says_something(page)]
+    if len(empty) == len(found.pages):
+        return {"error": "no_text_found"}
+    if empty:
+        found.note("pages_without_text", *empty)
+    return {"pages": found.pages, "notes": found.notes}
 
 
 def says_something(page: str) -> bool:
@@ -53,12 +42,22 @@ def says_something(page: str) -> bool:
     return any(character.isprintable() and not character.isspace() for character in page)
 
 
+def readable() -> list[Path]:
+    """What a library may still want to read: Python's own and the packages', never the data of Madang."""
+    package = Path(__file__).parents[3]
+    return [package, *map(Path, {sysconfig.get_path("stdlib"), *filter(None, sys.path)})]
+
+
 def main() -> None:
-    """Read what the command line names and print it."""
-    media_type, path, max_pages, max_characters, memory_mb, cpu_seconds = sys.argv[1:]
-    confine(int(memory_mb), int(cpu_seconds))
-    found = outcome(media_type, Path(path), int(max_pages), int(max_characters))
-    sys.stdout.buffer.write(json.dumps(found, ensure_ascii=False).encode())
+    """Read what stands on the standard input and print it."""
+    from madang.features.knowledge.service.formats import preload  # noqa: PLC0415  # for this process only
+
+    media_type, max_pages, max_characters, memory_mb, cpu_seconds = sys.argv[1:]
+    limit_resources(int(memory_mb), int(cpu_seconds))
+    preload(media_type)
+    walls = wall_in(readable())
+    found = outcome(media_type, sys.stdin.buffer.read(), int(max_pages), int(max_characters))
+    sys.stdout.buffer.write(json.dumps({**found, "walls": walls}, ensure_ascii=False).encode())
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cache
+from typing import BinaryIO
 
 import msgspec
 
@@ -19,6 +20,7 @@ ERRORS = {
     "document_too_large": "The document unpacks to more than can be read here. Split it and upload the parts.",
     "document_too_slow": "Reading the document took too long. Split it, or save it again in a simpler form.",
     "too_many_pages": "The document has more pages than are read here. Split it and upload the parts.",
+    "encoding_unknown": "The encoding of the text is not known here. Save it as UTF-8 and upload it again.",
     "no_text_found": "The document holds no text; it may be a scan. Upload a version whose text can be selected.",
     "ingest_failed": "The document could not be made searchable. Try again; if it fails again, tell the operator.",
 }
@@ -40,19 +42,32 @@ class UnreadableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """The text of each page, in order, and what its reader must be told: codes with the pages or names they are about.
+
+    The codes are those of `extracted.NOTES`.
+    """
+
+    pages: list[str]
+    notes: dict[str, list[int | str]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Outcome:
     pages: list[str] | None = None
+    notes: dict[str, list[int | str]] = field(default_factory=dict[str, "list[int | str]"])
     error: str | None = None
+    walls: list[str] = field(default_factory=list[str])
 
 
-async def read_document(path: Path, media_type: str, limits: KnowledgeSettings) -> list[str]:
-    """The text of each page, in order. Raises UnreadableError."""
+async def read_document(file: BinaryIO, media_type: str, limits: KnowledgeSettings) -> ReadDocument:
+    """What is in an open file, of which the child gets the descriptor alone. Raises UnreadableError."""
     cpu_seconds = int(limits.read_seconds) + 1
     sizes = [limits.max_pages, limits.max_characters, limits.read_memory_mb, cpu_seconds]
     child = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-I", "-m", "madang.features.knowledge.service.reader", media_type, str(path)],
+        *[sys.executable, "-I", "-m", "madang.features.knowledge.service.reader", media_type],
         *map(str, sizes),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=file,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={"LANG": "C.UTF-8", **{name: os.environ[name] for name in LOADING if name in os.environ}},
@@ -66,18 +81,29 @@ async def read_document(path: Path, media_type: str, limits: KnowledgeSettings) 
         if child.returncode is None:
             child.kill()
             await child.wait()
-    return _pages(printed, child.returncode)
+    return _read(printed, child.returncode)
 
 
-def _pages(printed: bytes, returncode: int | None) -> list[str]:
+def _read(printed: bytes, returncode: int | None) -> ReadDocument:
     """The child's word; a child that ended without one met a file that broke it."""
     try:
         outcome = msgspec.json.decode(printed, type=_Outcome)
     except msgspec.DecodeError:
         raise UnreadableError(_end(returncode)) from None
+    _tell_of_walls(tuple(outcome.walls))
     if outcome.pages is None:
         raise UnreadableError(outcome.error if outcome.error in ERRORS else "document_corrupt")
-    return outcome.pages
+    return ReadDocument(outcome.pages, outcome.notes)
+
+
+@cache
+def _tell_of_walls(walls: tuple[str, ...]) -> None:
+    """Say once a process what stands around readers of documents here."""
+    if {"landlock", "seccomp"} <= {*walls}:
+        logger.info("reader_walls", walls=walls)
+    else:
+        advice = "Readers of documents are bounded by resource limits, but this kernel cannot shut off files or network."
+        logger.warning("reader_walls", walls=walls, advice=advice)
 
 
 def _end(returncode: int | None) -> str:

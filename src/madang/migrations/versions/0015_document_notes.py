@@ -1,0 +1,16 @@
+"""What a document's reader must be told beside its text."""
+
+from alembic import op
+
+revision = "0015_document_notes"
+down_revision = "0014_leaving"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE \"user\".documents ADD COLUMN notes jsonb NOT NULL DEFAULT '{}'")
+
+
+def downgrade() -> None:
+    op.execute('ALTER TABLE "user".documents DROP COLUMN notes')
