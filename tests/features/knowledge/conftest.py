@@ -3,21 +3,22 @@
 import pytest
 
 from madang.features.knowledge.service import ingest, search
-from madang.features.knowledge.service.formats import ReadingError, read_pages
-from madang.features.knowledge.service.reading import UnreadableError
+from madang.features.knowledge.service.extracted import ReadingError
+from madang.features.knowledge.service.formats import read_pages
+from madang.features.knowledge.service.reading import ReadDocument, UnreadableError
 from madang.features.knowledge.settings import KnowledgeSettings
 from tests.features.knowledge.library import Embedder
 
 
-async def read_here(path, media_type, limits):
+async def read_here(file, media_type, limits):
     """The reader without its process, which has tests of its own and takes half a second to start."""
     try:
-        pages = read_pages(media_type, path, limits.max_pages)
+        found = read_pages(media_type, file.read(), limits.max_pages)
     except ReadingError as error:
         raise UnreadableError(str(error)) from None
-    if not any(pages):
+    if not any(found.pages):
         raise UnreadableError("no_text_found")
-    return pages
+    return ReadDocument(found.pages, found.notes)
 
 
 @pytest.fixture

@@ -11,10 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.requests import ClientDisconnect
 
 from madang.features.files.public import (
-    DOCX,
-    MARKDOWN,
-    PDF,
-    TEXT,
+    EXTENSIONS,
     disposition,
     file_settings,
     read_upload,
@@ -56,7 +53,12 @@ UPLOAD = {
 }
 
 BYTES = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
-ORIGINAL = {"description": "The file as it was uploaded.", "content": dict.fromkeys((TEXT, MARKDOWN, PDF, DOCX), BYTES)}
+ORIGINAL = {"description": "The file as it was uploaded.", "content": dict.fromkeys(EXTENSIONS, BYTES)}
+
+SHOWN = {"application/pdf": "application/pdf"} | dict.fromkeys(
+    ("text/plain", "text/markdown", "text/csv", "text/tab-separated-values"), "text/plain"
+)
+"""What a browser may show of an original, and as what; everything else, web pages above all, it only keeps."""
 
 
 class Failure(BaseModel):
@@ -74,6 +76,22 @@ class Accepted(BaseModel):
     duplicate: bool
 
 
+class DocumentNote(BaseModel):
+    """Something in a document that is not as in its original, with the pages (numbers) or the names it is about."""
+
+    code: Literal[
+        "pages_without_text",
+        "hidden_text_left_out",
+        "invisible_characters_left_out",
+        "repeated_lines_left_out",
+        "deleted_text_left_out",
+        "characters_replaced",
+        "macros_left_out",
+        "attachment_not_read",
+    ]
+    about: list[int | str]
+
+
 class Document(BaseModel):
     """A document and how far it is on its way to being searchable."""
 
@@ -88,7 +106,21 @@ class Document(BaseModel):
     error: Failure | None
     pages: int
     chunks: int
+    notes: list[DocumentNote]
     created_at: datetime
+
+
+class DocumentType(BaseModel):
+    """A kind of file that is read here, and how the names of such files end."""
+
+    media_type: str
+    extensions: list[str]
+
+
+class DocumentTypes(BaseModel):
+    """What is read here."""
+
+    items: list[DocumentType]
 
 
 class DocumentPage(BaseModel):
@@ -133,7 +165,7 @@ class Hits(BaseModel):
     summary="Upload a document",
 )
 async def upload(request: Request, house: HouseDep, who: Who) -> Accepted:
-    """Take in a text, Markdown, PDF or Word file and make it searchable; its type is told by its content."""
+    """Take in a file of a kind that is read here and make it searchable; its type is told by its content."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > file_settings().max_upload_bytes + FORM_BYTES:
         raise too_large()
@@ -167,6 +199,14 @@ async def search(
     """Passages of your documents by meaning and by words, best first; in `document_ids` only when given."""
     found = await find(house, who, q, limit=limit, document_ids=document_ids) if q else []
     return Hits(items=[Hit.model_validate(passage, from_attributes=True) for passage in found])
+
+
+@documents.get("/types", responses=problems(401), summary="List the kinds of files")
+async def list_types(who: Who) -> DocumentTypes:
+    """The kinds of files that are read here. What a file is, its content says; names only help to choose one."""
+    return DocumentTypes(
+        items=[DocumentType(media_type=kind, extensions=list(names)) for kind, names in EXTENSIONS.items()]
+    )
 
 
 @documents.get("/{document_id:uuid}", responses=problems(401, 404, 422), summary="Look at a document")
@@ -211,7 +251,7 @@ async def download(house: HouseDep, who: Who, document_id: UUID) -> StreamingRes
     async with house.db.transaction(who) as tx:
         file = await service.original_of(tx, who, document_id)
     headers = {
-        "Content-Type": file.media_type,
+        "Content-Type": SHOWN.get(file.media_type, "application/octet-stream"),
         "Content-Length": str(file.size),
         "Content-Disposition": disposition(file.filename),
         "X-Content-Type-Options": "nosniff",
@@ -246,5 +286,6 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
 
 def _document(row: DocumentRow) -> Document:
     failure = Failure(code=row.error_code, message=row.error_message or "") if row.error_code else None
-    shown = {name: getattr(row, name) for name in Document.model_fields if name != "error"}
-    return Document.model_validate({**shown, "error": failure})
+    shown = {name: getattr(row, name) for name in Document.model_fields if name not in {"error", "notes"}}
+    notes = [{"code": code, "about": about} for code, about in row.notes.items()]
+    return Document.model_validate({**shown, "error": failure, "notes": notes})

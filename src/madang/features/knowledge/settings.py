@@ -21,7 +21,10 @@ class KnowledgeSettings(EnvSettings):
         default=120, gt=0, le=3600, description="The longest that reading one document may take, by the clock."
     )
     read_memory_mb: int = Field(
-        default=1024, ge=256, le=65_536, description="The most memory that reading one document may take, in MB."
+        default=1536,
+        ge=1024,
+        le=65_536,
+        description="The most address space that reading one document may take, in MB; libraries take 520.",
     )
     embedding_batch: int = Field(
         default=16, ge=1, le=256, description="Passages embedded at once; what is done is kept after each batch."

@@ -15,7 +15,8 @@ USER: dict[str, str] = {"schema": "user"}
 class Document(Row):
     """A document of an account, from its upload on. `progress` is 0..1; totals are 0 until it is ready.
 
-    `notes` are codes of `extracted.NOTES` with the pages or names they are about."""
+    `notes` are codes of `extracted.NOTES` with the pages or names they are about.
+    """
 
     __tablename__ = "documents"
     __table_args__ = (USER,)

@@ -3,6 +3,7 @@ import { sayError } from "@/kernel/i18n";
 import { fileSize } from "@/kernel/time";
 import { Button, cx, Icon, IconButton, Time, toast } from "@/kernel/ui";
 import { type Document, unfinished, useRetryDocument } from "./api";
+import { Notes } from "./Notes";
 import { dismissUpload, retryUpload, type Upload } from "./uploads";
 
 const ROW = "flex min-h-16 items-center gap-3 border-b border-line py-3";
@@ -45,6 +46,7 @@ export function DocumentRow({ document, onDelete, onView }: { document: Document
             <Time iso={document.created_at} />
           </p>
         )}
+        {document.status === "ready" && <Notes document={document} />}
         {unfinished(document) && <Bar label={t("documents.progress", { name: document.title })} value={document.progress} />}
       </div>
       {failed && (

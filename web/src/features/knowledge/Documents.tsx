@@ -5,12 +5,10 @@ import { sayError } from "@/kernel/i18n";
 import { useStore } from "@/kernel/store";
 import { useTitle } from "@/kernel/title";
 import { Button, Confirm, cx, Empty, Failed, Icon, SearchField, SkeletonList, toast } from "@/kernel/ui";
-import { type Document, useDeleteDocument, useDocuments } from "./api";
+import { type Document, useAccepted, useDeleteDocument, useDocuments } from "./api";
 import { DocumentRow, UploadRow } from "./DocumentRow";
 import { SourcePanel } from "./SourcePanel";
 import { addUploads, uploads } from "./uploads";
-
-const ACCEPT = ".txt,.md,.markdown,.pdf,.docx,text/plain,text/markdown,application/pdf";
 
 export function Documents() {
   const { t } = useTranslation();
@@ -98,6 +96,7 @@ function List({ q, onDelete, onView, onFiles }: ListProps) {
 function PickFiles({ onFiles }: { onFiles: (files: readonly File[]) => void }) {
   const { t } = useTranslation();
   const input = useRef<HTMLInputElement>(null);
+  const accept = useAccepted();
   return (
     <>
       <input
@@ -105,7 +104,7 @@ function PickFiles({ onFiles }: { onFiles: (files: readonly File[]) => void }) {
         type="file"
         multiple
         hidden
-        accept={ACCEPT}
+        accept={accept}
         onChange={({ target }) => {
           onFiles([...(target.files ?? [])]);
           target.value = "";

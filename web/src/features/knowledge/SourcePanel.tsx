@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { codeOf, Problem } from "@/kernel/api/problem";
 import { sayError } from "@/kernel/i18n";
 import { Failed, IconButton, SkeletonList, toast } from "@/kernel/ui";
+import { Notes } from "./Notes";
 import { originalUrl, useDocument, usePage } from "./api";
 import { locate } from "./highlight";
 
@@ -36,14 +37,15 @@ function Panel({ source, onClose }: { source: Source; onClose: () => void }) {
   const { t } = useTranslation();
   const cited = source.page ?? 1;
   const [page, setPage] = useState(cited);
-  const pages = useDocument(source.document_id).data?.pages ?? cited;
+  const document = useDocument(source.document_id).data;
+  const pages = document?.pages ?? cited;
   const panel = useRef<HTMLElement>(null);
-  const [opener] = useState(() => document.activeElement);
+  const [opener] = useState(() => window.document.activeElement);
   useEffect(() => {
     panel.current?.focus();
     return () => {
       // Only from the panel itself: whoever went on to something else stays there.
-      if (document.activeElement === document.body && opener instanceof HTMLElement) opener.focus();
+      if (window.document.activeElement === window.document.body && opener instanceof HTMLElement) opener.focus();
     };
   }, [opener]);
   return (
@@ -61,10 +63,11 @@ function Panel({ source, onClose }: { source: Source; onClose: () => void }) {
         <h2 className="min-w-0 flex-1 truncate font-semibold" title={source.title}>
           {source.title}
         </h2>
-        <OpenOriginal id={source.document_id} />
+        <OpenOriginal id={source.document_id} filename={document?.filename ?? source.title} />
         <IconButton icon="close" label={t("common.close")} onClick={onClose} />
       </header>
       <div className="flex min-h-0 flex-1 flex-col overflow-y-auto px-5 py-5">
+        {document && <Notes document={document} />}
         <PageText key={page} id={source.document_id} page={page} snippet={page === cited ? source.snippet : null} quote={source.snippet} />
       </div>
       <footer className="flex items-center justify-between border-t border-line px-3 py-2 text-sm text-ink-2">
@@ -79,13 +82,15 @@ function Panel({ source, onClose }: { source: Source; onClose: () => void }) {
   );
 }
 
-function OpenOriginal({ id }: { id: string }) {
+function OpenOriginal({ id, filename }: { id: string; filename: string }) {
   const { t } = useTranslation();
   const open = async () => {
     try {
+      const { url, shown } = await originalUrl(id);
       const link = document.createElement("a");
-      link.href = await originalUrl(id);
-      link.target = "_blank";
+      link.href = url;
+      if (shown) link.target = "_blank";
+      else link.download = filename;
       link.rel = "noopener";
       link.click();
     } catch (error) {

@@ -46,6 +46,12 @@ export function useDocument(id: string) {
   return useQuery({ queryKey: ["documents", "one", id], queryFn: () => body(api.GET("/api/v1/documents/{document_id}", { params: { path: { document_id: id } } })) });
 }
 
+/** What a file dialog offers to choose; "" until the server has said what it reads. What a file is, its content says. */
+export function useAccepted(): string {
+  const { data } = useQuery({ queryKey: ["document-types"], staleTime: Infinity, queryFn: () => body(api.GET("/api/v1/documents/types", {})) });
+  return data?.items.flatMap((one) => one.extensions).join(",") ?? "";
+}
+
 export function refreshDocuments(): Promise<void> {
   return queries.invalidateQueries({ queryKey: ["documents"] });
 }
@@ -64,8 +70,8 @@ export function useRetryDocument() {
   });
 }
 
-/** The original file, as something that a new tab can show. The caller's click must open the tab. */
-export async function originalUrl(id: string): Promise<string> {
+/** The original file; `shown` when a new tab can show it, which the caller's click must open. Others can only be kept. */
+export async function originalUrl(id: string): Promise<{ url: string; shown: boolean }> {
   const blob = await body(api.GET("/api/v1/documents/{document_id}/file", { params: { path: { document_id: id } }, parseAs: "blob" }));
-  return URL.createObjectURL(blob);
+  return { url: URL.createObjectURL(blob), shown: blob.type !== "application/octet-stream" };
 }

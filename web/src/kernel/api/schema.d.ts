@@ -1505,7 +1505,7 @@ export interface paths {
         put?: never;
         /**
          * Upload a document
-         * @description Take in a text, Markdown, PDF or Word file and make it searchable; its type is told by its content.
+         * @description Take in a file of a kind that is read here and make it searchable; its type is told by its content.
          */
         post: operations["upload_api_v1_documents__post"];
         delete?: never;
@@ -1526,6 +1526,26 @@ export interface paths {
          * @description Passages of your documents by meaning and by words, best first; in `document_ids` only when given.
          */
         get: operations["search_api_v1_documents_search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/documents/types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the kinds of files
+         * @description The kinds of files that are read here. What a file is, its content says; names only help to choose one.
+         */
+        get: operations["list_types_api_v1_documents_types_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2304,11 +2324,26 @@ export interface components {
             pages: number;
             /** Chunks */
             chunks: number;
+            /** Notes */
+            notes: components["schemas"]["DocumentNote"][];
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * DocumentNote
+         * @description Something in a document that is not as in its original, with the pages (numbers) or the names it is about.
+         */
+        DocumentNote: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "pages_without_text" | "hidden_text_left_out" | "invisible_characters_left_out" | "repeated_lines_left_out" | "deleted_text_left_out" | "characters_replaced" | "macros_left_out" | "attachment_not_read";
+            /** About */
+            about: (number | string)[];
         };
         /**
          * DocumentPage
@@ -2319,6 +2354,24 @@ export interface components {
             number: number;
             /** Text */
             text: string;
+        };
+        /**
+         * DocumentType
+         * @description A kind of file that is read here, and how the names of such files end.
+         */
+        DocumentType: {
+            /** Media Type */
+            media_type: string;
+            /** Extensions */
+            extensions: string[];
+        };
+        /**
+         * DocumentTypes
+         * @description What is read here.
+         */
+        DocumentTypes: {
+            /** Items */
+            items: components["schemas"]["DocumentType"][];
         };
         Email: string;
         /**
@@ -11310,6 +11363,71 @@ export interface operations {
             };
         };
     };
+    list_types_api_v1_documents_types_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentTypes"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Unprocessable content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Service unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     get_document_api_v1_documents__document_id__get: {
         parameters: {
             query?: never;
@@ -11712,10 +11830,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/plain": string;
-                    "text/markdown": string;
                     "application/pdf": string;
                     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": string;
+                    "application/haansofthwpx": string;
+                    "application/x-hwp": string;
+                    "application/vnd.openxmlformats-officedocument.presentationml.presentation": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "application/vnd.oasis.opendocument.text": string;
+                    "application/rtf": string;
+                    "application/epub+zip": string;
+                    "text/html": string;
+                    "message/rfc822": string;
+                    "application/vnd.ms-outlook": string;
+                    "text/csv": string;
+                    "text/tab-separated-values": string;
+                    "text/markdown": string;
+                    "text/plain": string;
                 };
             };
             /** @description Unauthorized */

@@ -80,10 +80,12 @@ MEMBERS = (
 MIMETYPES = ((b"mimetypeapplication/epub+zip", EPUB), (b"mimetypeapplication/vnd.oasis.opendocument.text", ODT))
 """How archives begin whose first member says what they are."""
 
-_HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>])", re.I | re.S)
+_HTML = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL
+)
 _MAIL = re.compile(
     rb"^(?:received|return-path|message-id|mime-version|from|date|subject|to|delivered-to|dkim-signature|content-type):",
-    re.I | re.M,
+    re.IGNORECASE | re.MULTILINE,
 )
 _MAIL_HEADERS = 3
 _NAMED = {suffix: kind for kind in (MARKDOWN, CSV, TSV, HTML, EML) for suffix in EXTENSIONS[kind]}
@@ -143,13 +145,15 @@ def _of_text(head: bytes, suffix: str) -> str:
         return HTML
     headers = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
     found = {match.group().lower() for match in _MAIL.finditer(headers)}
-    if suffix != ".eml" and (len(found) < _MAIL_HEADERS or not found & {b"mime-version:", b"message-id:", b"received:"}):
+    if suffix != ".eml" and (
+        len(found) < _MAIL_HEADERS or not found & {b"mime-version:", b"message-id:", b"received:"}
+    ):
         return _NAMED.get(suffix, TEXT)
     return EML if found else TEXT
 
 
 def _of_archive(file: BinaryIO, head: bytes) -> str:
-    """A document, told from other ZIP archives by the part every one has; a broken one is left to the reader to name."""
+    """A document, told from other ZIP archives by its main part; a broken one is left to the reader to name."""
     for says, kind in MIMETYPES:
         if head[30:].startswith(says):
             return kind

@@ -7,14 +7,21 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from madang.features.knowledge.service.extracted import TABLE_HEAD, cut_table
+
 TARGET = 700
 """Characters that paragraphs are gathered to."""
 
 WHOLE = 900
 """A paragraph up to here stays in one piece; 900 Korean characters are about the 512 tokens that E5 reads."""
 
+MOST_HEAD = TARGET // 2
+"""Names of a table's columns up to here begin each of its parts."""
+
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _HEADING = re.compile(r"(#{1,6})\s+(\S.*)")
+_TITLE = re.compile(r"(?:제\s*\d+\s*[편장절관조]|\d+(?:\.\d+)*\.?\s|[IVX]+\.\s|[가-하]\.\s|부칙|별표)[^\n]{0,60}")
+_SENTENCE_END = re.compile(r"[.!?。…][\"'”’)\]」』]*$")
 _SENTENCE = re.compile(r"(?<=[.!?。！？…])[\"'”’)\]」』]*\s+|\n+")
 
 
@@ -29,7 +36,11 @@ class Chunk:
 
 
 def chunk_pages(pages: Iterable[tuple[int, str]]) -> list[Chunk]:
-    """Cut numbered pages, in order, to chunks. Every character but white space at the seams is in exactly one."""
+    """Cut numbered pages, in order, to chunks.
+
+    Every character but white space at the seams is in exactly one; only the names of a long table's columns come again
+    with each of its parts.
+    """
     headings: dict[int, str] = {}
     found: list[Chunk] = []
     for number, text in pages:
@@ -45,8 +56,9 @@ def _pieces(page: str, headings: dict[int, str]) -> Iterator[tuple[str, str]]:
     for paragraph in _paragraphs(page):
         size = sum(map(len, gathered)) + 2 * len(gathered) + len(paragraph)
         if gathered and (size > TARGET or _HEADING.match(paragraph)) and not _only_headings(gathered):
-            yield path, "\n\n".join(gathered)
-            gathered = []
+            titles = _titles(gathered)
+            yield path, "\n\n".join(gathered[: len(gathered) - len(titles)])
+            gathered = titles
         _close(paragraph, headings)
         if not gathered:
             path = _path(headings)
@@ -57,12 +69,38 @@ def _pieces(page: str, headings: dict[int, str]) -> Iterator[tuple[str, str]]:
 
 
 def _paragraphs(page: str) -> Iterator[str]:
-    for paragraph in _PARAGRAPH.split(page):
-        stripped = paragraph.strip()
-        if len(stripped) > WHOLE:
-            yield from _split(stripped)
-        elif stripped:
-            yield stripped
+    for block in _PARAGRAPH.split(page):
+        for paragraph in _at_headings(block.strip()):
+            if len(paragraph) > WHOLE:
+                yield from _table(paragraph) if TABLE_HEAD.match(paragraph) else _split(paragraph)
+            elif paragraph:
+                yield paragraph
+
+
+def _at_headings(block: str) -> Iterator[str]:
+    """A block in parts, each heading one of its own, though no empty line stands around it."""
+    gathered: list[str] = []
+    for line in block.split("\n") if "# " in block else (block,):
+        if _HEADING.fullmatch(line):
+            yield "\n".join(gathered).strip()
+            yield line.strip()
+            gathered = []
+        else:
+            gathered.append(line)
+    yield "\n".join(gathered).strip()
+
+
+def _table(paragraph: str) -> Iterator[str]:
+    """A long table in parts, cut between rows, each with the names of the columns; hard to say, it is cut as text."""
+    head = TABLE_HEAD.match(paragraph)
+    if head is None or len(head.group()) > MOST_HEAD:
+        yield from _split(paragraph)
+        return
+    for part in cut_table(head.group(), paragraph[head.end() :], TARGET):
+        if len(part) > WHOLE + TARGET // 2:
+            yield from _split(part.strip())
+        else:
+            yield part.strip()
 
 
 def _split(paragraph: str) -> Iterator[str]:
@@ -113,6 +151,16 @@ def _note(paragraph: str, headings: dict[int, str]) -> None:
 
 def _path(headings: dict[int, str]) -> str:
     return " / ".join(headings[level] for level in sorted(headings))
+
+
+def _titles(gathered: list[str]) -> list[str]:
+    """What stands at the end and is the title of what follows; empty when everything would be."""
+    count = 0
+    for paragraph in reversed(gathered):
+        if not _TITLE.fullmatch(paragraph) or _SENTENCE_END.search(paragraph):
+            break
+        count += 1
+    return gathered[len(gathered) - count :] if 0 < count < len(gathered) else []
 
 
 def _only_headings(gathered: list[str]) -> bool:

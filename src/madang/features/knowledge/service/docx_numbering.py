@@ -58,7 +58,9 @@ def write_down(root: Node, numbering: Node, styles: dict[str, Node]) -> None:
 
 def _lists(numbering: Node) -> dict[str, _List]:
     """The lists by number; those of one abstract list count together, as Word does."""
-    abstract = {node.get(w("abstractNumId"), ""): _List(dict(_levels(node))) for node in numbering.iter(w("abstractNum"))}
+    abstract = {
+        node.get(w("abstractNumId"), ""): _List(dict(_levels(node))) for node in numbering.iter(w("abstractNum"))
+    }
     found: dict[str, _List] = {}
     for node in numbering.iter(w("num")):
         reference = node.find(w("abstractNumId"))
@@ -66,7 +68,7 @@ def _lists(numbering: Node) -> dict[str, _List]:
         if base is None:
             continue
         overrides = dict(_overrides(node))
-        levels = {key: level for key, level in base.levels.items()}
+        levels = dict(base.levels)
         for key, start in overrides.items():
             known = levels.get(key, _Level())
             levels[key] = _Level(start, known.form, known.text)
@@ -77,7 +79,10 @@ def _lists(numbering: Node) -> dict[str, _List]:
 def _levels(node: Node) -> Iterator[tuple[int, _Level]]:
     for level in node.findall(w("lvl")):
         key = _number(level.get(w("ilvl")), 0)
-        yield key, _Level(_number(_value(level, "start"), 1), _value(level, "numFmt") or "decimal", _value(level, "lvlText"))
+        yield (
+            key,
+            _Level(_number(_value(level, "start"), 1), _value(level, "numFmt") or "decimal", _value(level, "lvlText")),
+        )
 
 
 def _overrides(node: Node) -> Iterator[tuple[int, int]]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 if TYPE_CHECKING:
-    type Node = etree._Element  # pyright: ignore[reportPrivateUsage]  # the only name that lxml's nodes have
+    type Node = etree._Element  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the only name that lxml's nodes have
 else:
     Node = object
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 PAGE_CHARACTERS = 3000
 """Texts without pages of their own are cut to pages of about this size, between paragraphs."""
 
+LONGEST_PAGE = 20_000
+"""Form feeds that leave more between them than this do not make pages."""
+
 NOTES = frozenset(
     {
         "pages_without_text",
@@ -75,8 +78,12 @@ def _differing(before: Iterable[str], after: Iterable[str]) -> list[int]:
 
 
 def cut(text: str) -> Iterator[str]:
-    """A running text in pages of about `PAGE_CHARACTERS`, cut between paragraphs; form feeds begin a page."""
-    for part in text.replace("\r\n", "\n").replace("\r", "\n").split("\f"):
+    """A running text in pages: those that its form feeds make, or about `PAGE_CHARACTERS`, cut between paragraphs."""
+    parts = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\f").split("\f")
+    if len(parts) > 1 and max(map(len, parts)) <= LONGEST_PAGE:
+        yield from map(clean, parts)
+        return
+    for part in parts:
         page: list[str] = []
         size = 0
         for paragraph in _paragraphs(part):

@@ -21,6 +21,8 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _MAIN = re.compile(r"word/document\d*\.xml")
 _FORMULA = re.compile("\ue000(\\d+)\ue001")
 _FORMULAS_BEGIN = "\ue002"
+_NOTE_MARKS = re.compile(r"(?:\[\^\d+\])+(\[\^\d+\])")
+_NOTE_TEXT = re.compile(r"\[\^(\d+)\]:\n {4}")
 _HEADING = re.compile(r"(?:heading|제목|개요)\s*([1-9])", re.IGNORECASE)
 _TITLE = re.compile(r"title|제목", re.IGNORECASE)
 
@@ -34,6 +36,8 @@ def read(_media_type: str, content: bytes, max_pages: int) -> Extracted:
     found = Extracted([])
     if any(name.endswith("vbaProject.bin") for name in members):
         found.note("macros_left_out")
+    if any(re.fullmatch(r"word/(?:header|footer)\d*\.xml", name) and _says(members[name]) for name in members):
+        found.note("repeated_lines_left_out")
     root = _parse(members[main])
     styles = _styles(members)
     paged = _prepare(root, styles, members, found)
@@ -42,6 +46,10 @@ def read(_media_type: str, content: bytes, max_pages: int) -> Extracted:
     text = _with_formulas(office.content, [formula.latex for formula in office.formulas])
     found.pages = [clean(page) for page in text.split(docx_pages.MARK)] if paged else list(cut(text))
     return found
+
+
+def _says(xml: bytes) -> bool:
+    return bool(text_of(_parse(xml)).strip())
 
 
 def _unpack(content: bytes) -> dict[str, bytes]:
@@ -76,9 +84,8 @@ def _parse(xml: bytes) -> Node:
 def _prepare(root: Node, styles: dict[str, Node], members: dict[str, bytes], found: Extracted) -> bool:
     """Change the document's XML in place; whether it tells where its pages begin."""
     _drop(root, found)
-    for part in ("word/numbering.xml",):
-        if part in members:
-            docx_numbering.write_down(root, _parse(members[part]), styles)
+    if "word/numbering.xml" in members:
+        docx_numbering.write_down(root, _parse(members["word/numbering.xml"]), styles)
     _name_headings(root, styles)
     for table in list(root.iter(w("tbl"))):
         _repeat_merged(table)
@@ -233,6 +240,4 @@ def _with_formulas(text: str, latex: list[str]) -> str:
         return f"${latex[number].strip().strip('$').strip()}$" if number < len(latex) else ""
 
     body, _, _ = text.partition(_FORMULAS_BEGIN)
-    return _FORMULA.sub(put, body)
-
-
+    return _NOTE_TEXT.sub(r"[^\1]: ", _NOTE_MARKS.sub(r"\1", _FORMULA.sub(put, body)))

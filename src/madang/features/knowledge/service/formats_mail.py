@@ -1,5 +1,6 @@
 """Mail to pages of text: its head, its words, and what is attached. Runs in the reader's process only."""
 
+import contextlib
 import email
 import email.policy
 from collections.abc import Iterator
@@ -49,10 +50,8 @@ def _body(message: EmailMessage, max_pages: int) -> str:
     content = _bytes(part)
     charset = part.get_content_charset()
     if charset:
-        try:
+        with contextlib.suppress(LookupError):
             content = content.decode(charset, "replace").encode()
-        except LookupError:
-            pass
     return "\n\n".join(read_part(part.get_content_type(), content, max_pages).pages)
 
 

@@ -33,7 +33,10 @@ SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentat
 _REASONS = (
     (re.compile(r"password|encrypt", re.IGNORECASE), "document_encrypted"),
     (re.compile(r"max_pages|page limit|too many pages", re.IGNORECASE), "too_many_pages"),
-    (re.compile(r"security|limit|bomb|too large|exceed|too deep|nesting|iterations", re.IGNORECASE), "document_too_large"),
+    (
+        re.compile(r"limit|bomb|too large|exceed|too deep|nesting|iterations", re.IGNORECASE),
+        "document_too_large",
+    ),
 )
 _FRONT_MATTER = re.compile(r"\A---\n\n?(?:[^\n]*\n){0,40}?(?:---\n|\n(?=#|\S))")
 _ESCAPED = re.compile(r"\\([.#+\-_()\[\]>~!])")

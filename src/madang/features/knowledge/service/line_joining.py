@@ -102,8 +102,10 @@ def join_pages(pages: list[str]) -> list[str]:
 def _goes_on(last: str, first: str) -> bool:
     if len(last) < 20 or last.startswith(("#", "|")) or _FINAL.search(last) or _BEGINS.match(first):
         return False
-    return bool(re.search(r"[가-힣A-Za-z,]$", last)) and bool(re.match(r"[가-힣a-z]", first)) and not (
-        _ENDS.search(last) and _is_two_words(last, first)
+    return (
+        bool(re.search(r"[가-힣A-Za-z,]$", last))
+        and bool(re.match(r"[가-힣a-z]", first))
+        and not (_ENDS.search(last) and _is_two_words(last, first))
     )
 
 

@@ -102,7 +102,7 @@ def _tell_of_walls(walls: tuple[str, ...]) -> None:
     if {"landlock", "seccomp"} <= {*walls}:
         logger.info("reader_walls", walls=walls)
     else:
-        advice = "Readers of documents are bounded by resource limits, but this kernel cannot shut off files or network."
+        advice = "This kernel cannot shut off files and network from readers of documents; only limits and the user do."
         logger.warning("reader_walls", walls=walls, advice=advice)
 
 
