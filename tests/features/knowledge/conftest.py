@@ -1,5 +1,7 @@
 """A stand-in for the embedding model, which takes a tenth of a second a passage."""
 
+import asyncio
+
 import pytest
 
 from madang.features.knowledge.service import ingest, search
@@ -13,7 +15,7 @@ from tests.features.knowledge.library import Embedder
 async def read_here(file, media_type, limits):
     """The reader without its process, which has tests of its own and takes half a second to start."""
     try:
-        found = read_pages(media_type, file.read(), limits.max_pages)
+        found = await asyncio.to_thread(read_pages, media_type, file.read(), limits.max_pages)
     except ReadingError as error:
         raise UnreadableError(str(error)) from None
     if not any(found.pages):

@@ -6,11 +6,13 @@ cache, its models and its OCR are off, and the process may not reach the network
 
 import asyncio
 import re
+from itertools import zip_longest
 from typing import Protocol, cast
 
 import xberg
 
 from madang.features.knowledge.service.extracted import Extracted, ReadingError, clean, cut
+from madang.features.knowledge.service.slide_notes import notes_of
 
 UNPACKED_BYTES = 200_000_000
 """The most that an archive may unpack to."""
@@ -47,7 +49,6 @@ class Page(Protocol):
 
     page_number: int
     content: str
-    speaker_notes: str | None
     sheet_name: str | None
 
 
@@ -80,7 +81,15 @@ def read(media_type: str, content: bytes, max_pages: int) -> Extracted:
         if broken:
             found.note("characters_replaced")
         return found
-    return _in_pages(media_type, extract(media_type, content, max_pages))
+    found = extract(media_type, content, max_pages)
+    if media_type == SLIDES and found.pages:
+        return _slides([page.content for page in found.pages], notes_of(content))
+    return _in_pages(media_type, found)
+
+
+def _slides(slides: list[str], notes: list[str]) -> Extracted:
+    pairs = zip_longest(slides, notes[: len(slides)], fillvalue="")
+    return Extracted([clean("\n\n".join(filter(None, (slide.strip(), note.strip())))) for slide, note in pairs])
 
 
 def extract(media_type: str, content: bytes, max_pages: int, form: str = "markdown") -> Found:
@@ -132,8 +141,6 @@ async def _extract(media_type: str, content: bytes, max_pages: int | None, form:
 def _in_pages(media_type: str, found: Found) -> Extracted:
     if media_type == SHEETS and found.pages:
         return Extracted([clean(f"## {page.sheet_name}\n\n{page.content}") for page in found.pages])
-    if media_type == SLIDES and found.pages:
-        return Extracted([clean("\n\n".join(filter(None, (page.content, page.speaker_notes)))) for page in found.pages])
     content = found.content
     if media_type == "text/html":
         content = _FRONT_MATTER.sub("", content)

@@ -20,6 +20,9 @@ WORDS = 2
 FULL = 0.6
 """A line of so much of the usual width may go on in the next one."""
 
+LONGEST_HEAD = 80
+"""A line longer than this is no page's head or foot."""
+
 _ENDS = re.compile(r"(?:[.!?。:;…]|[다요죠까음함임])[\"'”’)\]」』]*$")
 _BEGINS = re.compile(
     r"(?:[-•·*▪◦○●■□#|❍※]|\(?\d{1,3}[.)]\s|[가-하][.)]\s|[①-⑳]|제\s*\d+\s*[조항장절관]|\$\$|(?:표|그림|Table|Figure)\s*\d)"
@@ -114,25 +117,22 @@ def without_running_lines(pages: list[str]) -> tuple[list[str], bool]:
     if len(pages) < 3:
         return pages, False
     split = [page.split("\n") for page in pages]
-    edges = Counter(key for lines in split for key in {_key(lines[at]) for at in _edges(lines)})
-    repeated = {key for key, times in edges.items() if key and times >= max(3, 0.6 * len(pages))}
+    edges = Counter(key for lines in split for key in set(_edges(lines).values()))
+    repeated = {key for key, times in edges.items() if times >= max(3, 0.6 * len(pages))}
     if not repeated:
         return pages, False
     return ["\n".join(_trimmed(lines, repeated)).strip("\n") for lines in split], True
 
 
-def _edges(lines: Sequence[str]) -> list[int]:
-    """Where a page's first two and last two lines of text are."""
-    full = [at for at, line in enumerate(lines) if line.strip()]
-    return sorted({*full[:2], *full[-2:]}) if len(full) > 2 else []
+def _edges(lines: Sequence[str]) -> dict[int, str]:
+    """Where a page's first two and last two lines of text are, and what they say; the outermost without its numbers."""
+    full = [at for at, line in enumerate(lines) if line.strip() and len(line) <= LONGEST_HEAD]
+    if len(full) < 3:
+        return {}
+    bare = {at: " ".join(lines[at].split()) for at in (*full[:2], *full[-2:])}
+    return bare | {at: re.sub(r"\d+", "0", bare[at]) for at in (full[0], full[-1])}
 
 
 def _trimmed(lines: Sequence[str], repeated: set[str]) -> list[str]:
-    gone = {at for at in _edges(lines) if _key(lines[at]) in repeated}
+    gone = {at for at, key in _edges(lines).items() if key in repeated}
     return [line for at, line in enumerate(lines) if at not in gone]
-
-
-def _key(line: str) -> str:
-    """A line without its numbers; "" for one too long to be a head. A bare number is a page's."""
-    bare = re.sub(r"\d+", "0", " ".join(line.split()))
-    return bare if len(bare) <= 80 else ""
