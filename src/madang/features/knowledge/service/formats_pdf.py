@@ -29,6 +29,9 @@ INVISIBLE = 3
 SCANNED = 0.5
 """A picture over so much of a page makes it a scan; the invisible words on it are what a program read there."""
 
+LARGEST_SIDE = 20_000
+"""Points of a page's longer side, seven metres; xberg would ask for more memory than there is for a larger one."""
+
 MOST_OBJECTS = 50_000
 """Objects of a page that are looked at; a drawing may have millions."""
 
@@ -46,9 +49,15 @@ class _Object:
 def read(_media_type: str, content: bytes, max_pages: int) -> Extracted:
     """The pages' text as people see it. Raises ReadingError."""
     found = Extracted([])
-    visible = _without_hidden(content, max_pages, found)
-    office = extract(PDF, visible, max_pages, "plain")
-    pages = [clean(page.content) for page in office.pages or ()] or [clean(office.content)]
+    pdf = _open(content)
+    if pdf is not None and len(pdf) > max_pages:
+        raise ReadingError("too_many_pages")
+    if pdf is None:
+        pages = _by_xberg(content, max_pages)
+    elif any(max(pdf.get_page_size(at)) > LARGEST_SIDE for at in range(len(pdf))):
+        pages = _by_pdfium(pdf)
+    else:
+        pages = _by_xberg(_without_hidden(pdf, content, found), max_pages)
     pages, repeated = without_running_lines(pages)
     if repeated:
         found.note("repeated_lines_left_out")
@@ -56,16 +65,27 @@ def read(_media_type: str, content: bytes, max_pages: int) -> Extracted:
     return found
 
 
-def _without_hidden(content: bytes, max_pages: int, found: Extracted) -> bytes:
-    """The file without the words that nobody sees; as it is when there are none, or PDFium cannot open it."""
+def _open(content: bytes) -> Any:  # noqa: ANN401  # PDFium's objects have no types
+    """The file as PDFium opens it; None when it cannot. Raises ReadingError (`document_encrypted`)."""
     try:
-        pdf = pypdfium2.PdfDocument(content)
+        return pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         if cast("int | None", error.err_code) == PASSWORD_ERROR:
             raise ReadingError("document_encrypted") from None
-        return content
-    if len(pdf) > max_pages:
-        raise ReadingError("too_many_pages")
+        return None
+
+
+def _by_xberg(content: bytes, max_pages: int) -> list[str]:
+    office = extract(PDF, content, max_pages, "plain")
+    return [clean(page.content) for page in office.pages or ()] or [clean(office.content)]
+
+
+def _by_pdfium(pdf: Any) -> list[str]:  # noqa: ANN401  # as above
+    return [clean(str(pdf[at].get_textpage().get_text_bounded())) for at in range(len(pdf))]
+
+
+def _without_hidden(pdf: Any, content: bytes, found: Extracted) -> bytes:  # noqa: ANN401  # as above
+    """The file without the words that nobody sees; as it is when there are none."""
     changed = [number for number in range(1, len(pdf) + 1) if _clear(pdf, number)]
     if not changed:
         return content
@@ -75,7 +95,7 @@ def _without_hidden(content: bytes, max_pages: int, found: Extracted) -> bytes:
     return made.getvalue()
 
 
-def _clear(pdf: Any, number: int) -> bool:  # noqa: ANN401  # PDFium's objects have no types
+def _clear(pdf: Any, number: int) -> bool:  # noqa: ANN401  # as above
     """Take hidden words off a page; whether there were any."""
     try:
         page = pdf[number - 1]

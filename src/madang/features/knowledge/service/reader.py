@@ -38,8 +38,8 @@ def outcome(media_type: str, content: bytes, max_pages: int, max_characters: int
 
 
 def says_something(page: str) -> bool:
-    """Whether there is anything on a page that ink would show: invisible characters are no text."""
-    return any(character.isprintable() and not character.isspace() for character in page)
+    """Whether there is anything on a page that ink would show: invisible characters and an empty table are no text."""
+    return any(character.isprintable() and not character.isspace() and character not in "|-:" for character in page)
 
 
 def readable() -> list[Path]:
