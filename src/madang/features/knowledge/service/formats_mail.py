@@ -4,7 +4,7 @@ import contextlib
 import email
 import email.policy
 from collections.abc import Iterator
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from typing import cast
 
 from madang.features.knowledge.service.extracted import Extracted, ReadingError, cut
@@ -22,7 +22,7 @@ def read(_media_type: str, content: bytes, max_pages: int) -> Extracted:
 
 def _read(content: bytes, max_pages: int, depth: int) -> Extracted:
     try:
-        message = cast("EmailMessage", email.message_from_bytes(content, policy=email.policy.default))
+        message = email.message_from_bytes(content, policy=email.policy.default)
         text = "\n\n".join(filter(None, (_head(message), _body(message, max_pages))))
     except (ReadingError, MemoryError):
         raise
@@ -57,7 +57,7 @@ def _body(message: EmailMessage, max_pages: int) -> str:
 
 def _attachments(message: EmailMessage) -> Iterator[tuple[str, EmailMessage]]:
     for part in message.iter_attachments():
-        attached = cast("EmailMessage", part)
+        attached = part
         if attached.get_content_maintype() == "image" and attached.get_content_disposition() != "attachment":
             continue
         yield attached.get_filename() or "attachment", attached
@@ -79,7 +79,7 @@ def _attached(name: str, part: EmailMessage, max_pages: int, depth: int) -> Extr
         return None
 
 
-def _bytes(part: EmailMessage) -> bytes:
+def _bytes(part: MIMEPart) -> bytes:
     payload = part.get_payload(decode=True)
     return payload if isinstance(payload, bytes) else b""
 

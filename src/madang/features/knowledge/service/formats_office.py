@@ -77,10 +77,10 @@ def read(media_type: str, content: bytes, max_pages: int) -> Extracted:
         from madang.features.knowledge.service.formats import decode  # noqa: PLC0415  # it loads this module in turn
 
         text, broken = decode(content)
-        found = _in_pages(media_type, extract(media_type, text.encode(), max_pages))
+        extracted = _in_pages(media_type, extract(media_type, text.encode(), max_pages))
         if broken:
-            found.note("characters_replaced")
-        return found
+            extracted.note("characters_replaced")
+        return extracted
     found = extract(media_type, content, max_pages)
     if media_type == SLIDES and found.pages:
         return _slides([page.content for page in found.pages], notes_of(content))

@@ -54,7 +54,7 @@ def read(_media_type: str, content: bytes, max_pages: int) -> Extracted:
         raise ReadingError("too_many_pages")
     if pdf is None:
         pages = _by_xberg(content, max_pages)
-    elif any(max(pdf.get_page_size(at)) > LARGEST_SIDE for at in range(len(pdf))):
+    elif any(_is_out_of_size(pdf, at) for at in range(len(pdf))):
         pages = _by_pdfium(pdf)
     else:
         pages = _by_xberg(_without_hidden(pdf, content, found), max_pages)
@@ -73,6 +73,14 @@ def _open(content: bytes) -> Any:  # noqa: ANN401  # PDFium's objects have no ty
         if cast("int | None", error.err_code) == PASSWORD_ERROR:
             raise ReadingError("document_encrypted") from None
         return None
+
+
+def _is_out_of_size(pdf: Any, at: int) -> bool:  # noqa: ANN401  # as above
+    try:
+        left, bottom, right, top = pdf[at].get_mediabox()
+    except pypdfium2.PdfiumError:
+        return False
+    return not (0 < right - left <= LARGEST_SIDE and 0 < top - bottom <= LARGEST_SIDE)
 
 
 def _by_xberg(content: bytes, max_pages: int) -> list[str]:

@@ -107,7 +107,7 @@ def _tell_of_walls(walls: tuple[str, ...]) -> None:
 
 
 def _end(returncode: int | None) -> str:
-    """-24 is SIGXCPU, -9 SIGKILL, -6 SIGABRT (out of processor time or memory); any other is a crash on a broken file."""
+    """-24 is SIGXCPU, -9 SIGKILL, -6 SIGABRT (out of time or memory); any other is a crash on a broken file."""
     if returncode in NOT_BEGUN:
         logger.error("reader_not_begun", error=f"{sys.executable} ended with {returncode} before it read anything")
         return "ingest_failed"

@@ -194,7 +194,7 @@ def _landlock(libc: ctypes.CDLL, readable: Iterable[Path]) -> bool:
     try:
         for path in readable:
             _allow_reading(libc, ruleset, path)
-        return libc.syscall(LANDLOCK_RESTRICT, ruleset, 0) == 0
+        return bool(libc.syscall(LANDLOCK_RESTRICT, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
 
@@ -215,7 +215,7 @@ def _seccomp(libc: ctypes.CDLL) -> bool:
         return False
     program = ctypes.create_string_buffer(_program(machine))
     header = struct.pack("HxxxxxxP", (len(program) - 1) // 8, ctypes.addressof(program))
-    return libc.prctl(PR_SET_SECCOMP, SECCOMP_FILTER, header, 0, 0) == 0
+    return bool(libc.prctl(PR_SET_SECCOMP, SECCOMP_FILTER, header, 0, 0) == 0)
 
 
 def _program(machine: str) -> bytes:
