@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0015_document_notes"
-down_revision = "0014_leaving"
+revision = "0017_document_notes"
+down_revision = "0016_finish_reason"
 branch_labels = None
 depends_on = None
 
