@@ -13,10 +13,10 @@ from madang.features.knowledge.service.formats import read_pages
 from madang.features.knowledge.service.language import words
 from madang.features.knowledge.service.reader import outcome
 from madang.features.knowledge.service.reading import ERRORS
-from tests.features.knowledge import everyday
+from tests.features.knowledge import everyday, good_documents
 from tests.features.knowledge.library import bm25
 
-GOODS = everyday.goods()
+GOODS = good_documents.goods()
 BY_NAME = {good.name: good for good in GOODS}
 
 
