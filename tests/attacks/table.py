@@ -183,6 +183,7 @@ ROUTES: dict[str, Entry] = {
     "GET /api/v1/models": Own(),
     "POST /api/v1/documents/": Own(files={"file": ("mine.txt", b"some words", "text/plain")}),
     "GET /api/v1/documents/": Own(),
+    "GET /api/v1/documents/types": Own(),
     "GET /api/v1/documents/search": Reach(200, query={"q": "{mark}", "document_ids": "{document_id}"}),
     "GET /api/v1/documents/{document_id}": OWN,
     "GET /api/v1/documents/{document_id}/pages": OWN,
