@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0017_document_notes"
-down_revision = "0016_finish_reason"
+revision = "0020_document_notes"
+down_revision = "0019_privileges"
 branch_labels = None
 depends_on = None
 
