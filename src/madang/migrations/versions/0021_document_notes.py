@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0020_document_notes"
-down_revision = "0019_privileges"
+revision = "0021_document_notes"
+down_revision = "0020_durability"
 branch_labels = None
 depends_on = None
 
