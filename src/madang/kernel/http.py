@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from madang import __version__
 from madang.kernel import log
+from madang.kernel.admission import admitted_transaction
 from madang.kernel.audit import ORIGIN, Origin
 from madang.kernel.auth import AUTHENTICATOR, LIMITER, REAUTHENTICATION, Principal, permission, permit_key
 from madang.kernel.db import Tx
@@ -145,8 +146,8 @@ Reauthenticated = Annotated[Principal, Depends(require_reauthentication)]
 """In place of `Who`, for a route that writes a credential or hands over power: a stolen token alone does neither."""
 
 
-async def _open_tx(house: HouseDep, who: Who) -> AsyncIterator[Tx]:
-    async with house.db.transaction(who) as tx:
+async def _open_tx(request: Request, house: HouseDep, who: Who) -> AsyncIterator[Tx]:
+    async with admitted_transaction(house, who, is_writing=request.method not in READING) as tx:
         yield tx
 
 

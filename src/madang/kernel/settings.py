@@ -185,6 +185,18 @@ class Settings(EnvSettings):
     worker_database_pool: int = Field(
         default=8, ge=2, le=500, description="Database connections a worker opens at most, besides those of its agents."
     )
+    admission_queue: int = Field(
+        default=500,
+        ge=0,
+        le=100_000,
+        description="Requests that wait in an api process for a database connection at most; further ones are refused.",
+    )
+    admission_wait_seconds: float = Field(
+        default=8,
+        ge=0.1,
+        le=60,
+        description="How long such a request waits at most; one that would wait longer is refused at once.",
+    )
     worker_runs: int = Field(default=200, ge=1, le=5000, description="Answers one worker writes at the same time.")
     worker_jobs: int = Field(default=4, ge=1, le=500, description="Documents one worker reads at once; as many others.")
     stream_retention_hours: int = Field(

@@ -39,13 +39,11 @@ async def who(house: House, configure: Configure) -> Principal:
 async def ask(
     house: House, who: Principal, session_id: UUID | None, words: str = "Why?", *, key: str | None = None, **more: Any
 ) -> Accepted:
-    async with house.db.transaction(who) as tx:
-        return await asking.ask(house, tx, who, session_id, Question(words, **more), key)
+    return await asking.ask(house, who, session_id, Question(words, **more), key)
 
 
 async def ask_again(house: House, who: Principal, asked: Accepted) -> Accepted:
-    async with house.db.transaction(who) as tx:
-        return await asking.ask_again(house, tx, who, asked.session_id, asked.message_id)
+    return await asking.ask_again(house, who, asked.session_id, asked.message_id)
 
 
 async def begin(house: House, who: Principal) -> UUID:

@@ -150,7 +150,7 @@ async def test_what_costs_nothing_needs_no_money(house: House, ledger: Ledger, s
         metering.took(5, 5)
 
 
-async def test_what_the_dead_had_reserved_is_booked_once_and_their_late_word_is_ignored(
+async def test_what_the_dead_had_reserved_is_booked_once_and_their_late_word_corrects_it(
     house: House, ledger: Ledger, spender: Spender
 ):
     assert spender.account_id is not None
@@ -159,11 +159,16 @@ async def test_what_the_dead_had_reserved_is_booked_once_and_their_late_word_is_
         await ledger.expire(spender.account_id)
         assert await books.book_expired(house) >= 1  # those that other tests left may have run out as well
         assert await ledger.windows(budget) == (100_000, 0)
+        (row,) = await ledger.calls(spender.account_id)
+        assert (row.outcome, row.output_tokens) == ("lost", 45)
         metering.took(1, 1)
     await booked(house)
-    assert await ledger.windows(budget) == (100_000, 0)
+    assert await ledger.windows(budget) == (3_000, 0)
     (row,) = await ledger.calls(spender.account_id)
-    assert (row.outcome, row.output_tokens) == ("lost", 45)
+    assert (row.outcome, row.input_tokens, row.output_tokens, row.cost) == ("ok", 1, 1, 3_000)
+    statement = text("SELECT sum(calls), sum(cost), sum(output_tokens) FROM partner.usage_days WHERE account_id = :id")
+    async with house.db.transaction() as tx:
+        assert (await tx.execute(statement, {"id": spender.account_id})).one() == (1, 3_000, 1)
 
 
 async def test_the_living_renew_what_they_hold(
@@ -190,7 +195,7 @@ async def test_booking_again_what_was_booked_adds_nothing(house: House, ledger: 
     assert hold is not None
     began = await _clock(house)
     row = books.Booking(new_id(), began, spender.account_id, (), None, "", "chat", "m", "ok", True, 5, 0, 5, 15_000, 1)
-    held = replace(row, id=new_id(), reservation_id=hold[0])
+    held = replace(row, id=new_id(), reservation_id=hold.id)
     for _ in range(3):
         await books.book(house, [row, held])
     assert await ledger.windows(budget) == (30_000, 0)
@@ -234,7 +239,7 @@ async def test_a_reservation_that_nobody_knows_about_is_let_go(house: House, led
     meter = Meter(house)
     real, made = books.reserve, asyncio.Event()
 
-    async def deaf(house: House, reservation_id: UUID, spender: Spender, asked: Call) -> int | None:
+    async def deaf(house: House, reservation_id: UUID, spender: Spender, asked: Call) -> books.Grant | None:
         await real(house, reservation_id, spender, asked)
         made.set()
         await asyncio.Event().wait()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -108,7 +108,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert not fits
             return multiple()
         assert fits
-        assert granted == output_tokens
+        assert granted == books.Grant(output_tokens, output_tokens)
         for purse in self.purses:
             purse.held[one.id] = purse.weigh(input_tokens, output_tokens)
         return one
@@ -146,11 +146,21 @@ class LedgerMachine(RuleBasedStateMachine):
             await books.book_expired(self.house)
 
         self.do(run_out())
-        for purse in self.purses:
-            purse.spent += purse.held.pop(one.id, 0)
+        lost = [purse for purse in self.purses if purse.held.pop(one.id, None) is not None]
+        for purse in lost:
+            purse.spent += purse.weigh(one.input_tokens, one.output_tokens)
         if late:
-            word = replace(self.booked[-1], id=new_id(), reservation_id=one.id) if self.booked else None
-            self.do(books.book(self.house, [word] if word else []))
+            self._correct(one, lost)
+
+    def _correct(self, one: Held, lost: list[Purse]) -> None:
+        word = books.Booking(
+            new_id(), now(), self.account, self.spender.scope_path, None, "", "chat", "m", "ok", True, 1, 0, 2, 5000,
+            1, one.id,
+        )  # fmt: skip
+        self.do(books.book(self.house, [word]))
+        self.booked.append(word)
+        for purse in lost:
+            purse.spent += purse.weigh(1, 2) - purse.weigh(one.input_tokens, one.output_tokens)
 
     @rule()
     def say_everything_twice(self) -> None:

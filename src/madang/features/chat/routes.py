@@ -203,12 +203,10 @@ async def get_messages(
     responses=problems(401, 403, 404, 409, 429),
     openapi_extra=ASKING,
 )
-async def post_message(
-    session_id: UUID, body: NewMessage, house: HouseDep, tx: WriteTx, who: Who, key: Key = None
-) -> AcceptedBody:
+async def post_message(session_id: UUID, body: NewMessage, house: HouseDep, who: Who, key: Key = None) -> AcceptedBody:
     """Ask a question. Its answer is written whether anybody reads along or not."""
     question = Question(body.text, tuple(body.document_ids), body.model, body.agent)
-    return _accepted(await asking.ask(house, tx, who, session_id, question, key))
+    return _accepted(await asking.ask(house, who, session_id, question, key))
 
 
 @router.post(
@@ -217,9 +215,9 @@ async def post_message(
     responses=problems(401, 403, 404, 409, 429),
     openapi_extra=ASKING,
 )
-async def retry_message(session_id: UUID, message_id: UUID, house: HouseDep, tx: WriteTx, who: Who) -> AcceptedBody:
+async def retry_message(session_id: UUID, message_id: UUID, house: HouseDep, who: Who) -> AcceptedBody:
     """Have a question answered again; the new answer replaces the old one."""
-    return _accepted(await asking.ask_again(house, tx, who, session_id, message_id))
+    return _accepted(await asking.ask_again(house, who, session_id, message_id))
 
 
 @router.post(
@@ -234,13 +232,11 @@ async def retry_message(session_id: UUID, message_id: UUID, house: HouseDep, tx:
     },
     openapi_extra=ASKING,
 )
-async def post_streaming(
-    body: StreamingQuestion, house: HouseDep, tx: WriteTx, who: Who, key: Key = None
-) -> StreamingResponse:
+async def post_streaming(body: StreamingQuestion, house: HouseDep, who: Who, key: Key = None) -> StreamingResponse:
     """Ask a question and read its answer in the same response; hanging up does not stop it."""
     await permit_reader(house, who)
     question = Question(body.question, tuple(body.document_ids), body.model, body.agent, body.scope_id)
-    accepted = await asking.ask(house, tx, who, body.session_id, question, key)
+    accepted = await asking.ask(house, who, body.session_id, question, key)
     return StreamingResponse(
         event_stream(house, who, accepted.opening, 0),
         media_type="text/event-stream",

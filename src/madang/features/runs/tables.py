@@ -14,7 +14,7 @@ from madang.kernel.db import Row, created_at_column, id_column
 class Run(Row):
     """One agent turn. While it runs, `lease_owner` writes it as attempt `attempt`; `log` is its packed event log.
 
-    `unbooked` are its calls that were not in the ledger yet when it ended.
+    `unbooked` are its calls that were not in the ledger yet when it ended; `unbooked_error` says why they cannot be.
     """
 
     __tablename__ = "runs"
@@ -35,6 +35,7 @@ class Run(Row):
     citations: Mapped[list[object] | None]
     usage: Mapped[dict[str, object] | None]
     unbooked: Mapped[list[object] | None] = mapped_column(JSONB(none_as_null=True))
+    unbooked_error: Mapped[str | None]
     error: Mapped[dict[str, object] | None]
     finish_reason: Mapped[str | None]
     log: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 from uuid import UUID
 
 from madang.kernel.clock import now
@@ -91,9 +91,19 @@ def tool_call(name: str, cost: int = 0) -> Call:
     return Call("tool", name, FREE, 0, 0, cost)
 
 
+class Allowance(Protocol):
+    """What a call has reserved; it grows while the call goes on."""
+
+    async def covers(self, output_tokens: int) -> bool:
+        """Whether so many output tokens, about as many as were received, are paid for."""
+        ...
+
+
 @dataclass(slots=True)
 class Metering:
     """A call while it is made. `max_output` is what it must be limited to, None for no limit.
+
+    Where a budget binds, `allowance` grows with the answer: ask `affords` as it comes, and end it when that says no.
 
     Say `sent` when the request has left, so that a call stopped before its first token still costs its input, and
     tell with `took` what it used as soon as that is known. `flat` is what it costs besides its tokens unless it fails
@@ -106,7 +116,16 @@ class Metering:
     output_tokens: int = 0
     sent: bool = False
     flat: int = 0
+    allowance: Allowance | None = None
     known: bool = field(default=False, init=False)
+    was_cut_off: bool = field(default=False, init=False)
+
+    async def affords(self, output_tokens: int) -> bool:
+        """Whether the answer may go on after so many tokens; waits only at the end of what is reserved."""
+        if self.allowance is None or await self.allowance.covers(output_tokens):
+            return True
+        self.was_cut_off = True
+        return False
 
     def took(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> None:
         """What the call used, until now or in all."""
@@ -160,6 +179,14 @@ class BudgetReached:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsCorrected:
+    """Calls for a run were booked as lost at all that they held, and their true word came late: its totals changed."""
+
+    name: ClassVar[str] = "usage.calls_corrected"
+    run_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """What calls took together; the cost is in billionths of a dollar."""
 
@@ -198,9 +225,12 @@ def _whose(budget: "Standing") -> str:
 
 
 class BudgetExhausted(TooMany):
-    """A budget that binds the call has too little left for it. The extras say which and when it renews."""
+    """A budget that binds the call has too little left for it. The extras say which and when it renews.
 
-    def __init__(self, budget: Standing) -> None:
+    `is_held` says that there would be enough without the answers that are being written.
+    """
+
+    def __init__(self, budget: Standing, *, is_held: bool = False) -> None:
         name = f"{_OFTEN[budget.period]}budget of {_whose(budget)}"
         has_some = budget.spent < budget.amount
         held = budget.reserved > 0 and has_some
@@ -223,6 +253,7 @@ class BudgetExhausted(TooMany):
             renews_at=budget.ends_at.isoformat() if budget.ends_at else None,
         )
         self.budget = budget
+        self.is_held = is_held
 
 
 class ModelUnpriced(Conflict):

@@ -35,7 +35,21 @@ class UsageSettings(EnvSettings):
         default=8_192,
         ge=64,
         le=200_000,
-        description="The most tokens of one model call where a budget binds; so much is reserved before it.",
+        description="The most tokens of one model call where a budget binds.",
+    )
+    budget_step_tokens: int = Field(
+        default=256,
+        ge=16,
+        le=200_000,
+        description="Output tokens that are reserved before a model call where a budget binds; more is reserved in"
+        " growing steps while the answer is written.",
+    )
+    budget_wait_seconds: float = Field(
+        default=30,
+        ge=0,
+        le=600,
+        description="How long a model call waits for answers in flight to let go of what they hold of a budget, before"
+        " it is refused; what could not be paid without them either is refused at once.",
     )
     budget_least_answer_tokens: int = Field(
         default=256,

@@ -88,7 +88,10 @@ class BudgetWindow(Row):
 
 
 class Reservation(Row):
-    """What a call that is being made may cost at most, and in which windows so much is held for it."""
+    """What a call that is being made may cost until its next step, and in which windows so much is held for it.
+
+    `error` says why it cannot be booked, once it has expired and that was tried.
+    """
 
     __tablename__ = "reservations"
     __table_args__ = ({"schema": "partner"},)
@@ -108,6 +111,7 @@ class Reservation(Row):
     amounts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger()))
     created_at: Mapped[datetime] = created_at_column()
     expires_at: Mapped[datetime]
+    error: Mapped[str | None]
 
 
 BUDGETS = cast("Table", BudgetRow.__table__)

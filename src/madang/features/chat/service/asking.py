@@ -17,6 +17,7 @@ from madang.features.chat.contracts import (
 )
 from madang.features.chat.queries import history_of
 from madang.features.chat.service.answers import fill
+from madang.features.chat.service.question_limit import count_question, remember_payer
 from madang.features.chat.service.sessions import UNTITLED, derived_title
 from madang.features.chat.settings import load
 from madang.features.chat.tables import MESSAGES, SESSIONS, ChatMessage, ChatSession
@@ -28,7 +29,8 @@ from madang.features.runs.public import (
     results,
     start_run,
 )
-from madang.features.usage.public import Spender, limit_questions, require_budget
+from madang.features.usage.public import Spender, require_budget
+from madang.kernel.admission import admitted_transaction
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.errors import Invalid
@@ -41,15 +43,25 @@ _INVISIBLE = {"Cc", "Cf"}
 
 
 async def ask(
-    house: House, tx: Tx, who: Principal, session_id: UUID | None, question: Question, key: str | None = None
+    house: House, who: Principal, session_id: UUID | None, question: Question, key: str | None = None
 ) -> Accepted:
-    """Store the question and order its answer, both with this transaction; without a session a new one is made.
+    """Store the question and order its answer, both in one transaction; without a session a new one is made.
 
     A question that comes again with the same `key` is not asked again. Raises `SessionNotFound`, `SessionBusy`,
     `KeyReused`, `Invalid` (`question_empty`, `question_too_long`, `model_unknown`, `agent_unknown`), NotFound
-    (`document_not_found`), what `access.payer_of` raises, and TooMany (`budget_exhausted`, `rate_limited`).
+    (`document_not_found`), what `access.payer_of` raises, TooMany (`budget_exhausted`, `rate_limited`), and Unavailable
+    (`server_busy`).
     """
-    await _check(house, tx, who, question)
+    _check_words(house, question)
+    await count_question(house, who, session_id, question.scope_id)
+    async with admitted_transaction(house, who) as tx:
+        return await _ask(house, tx, who, session_id, question, key)
+
+
+async def _ask(
+    house: House, tx: Tx, who: Principal, session_id: UUID | None, question: Question, key: str | None
+) -> Accepted:
+    await require_documents(tx, who, question.document_ids)
     if key is not None and (earlier := await _asked_before(tx, who, session_id, question, key)) is not None:
         return earlier
     session = None if session_id is None else await own_session(tx, who, session_id, lock=True)
@@ -71,13 +83,20 @@ async def ask(
     return accepted
 
 
-async def ask_again(house: House, tx: Tx, who: Principal, session_id: UUID, message_id: UUID) -> Accepted:
+async def ask_again(house: House, who: Principal, session_id: UUID, message_id: UUID) -> Accepted:
     """Order another answer to a question; the earlier one is replaced. Raises as `ask`, and `MessageNotFound`."""
+    await count_question(house, who, session_id, None)
+    async with admitted_transaction(house, who) as tx:
+        return await _ask_again(house, tx, who, session_id, message_id)
+
+
+async def _ask_again(house: House, tx: Tx, who: Principal, session_id: UUID, message_id: UUID) -> Accepted:
     session = await own_session(tx, who, session_id, lock=True)
     await _free(tx, session)
     asked = await own_question(tx, who, session_id, message_id)
     question = msgspec.convert({"text": asked.text, **(asked.request or {})}, Question)
-    await _check(house, tx, who, question)
+    _check_words(house, question)
+    await require_documents(tx, who, question.document_ids)
     payer = await _afford(house, tx, who, session, question)
     history = await history_of(tx, session_id, before=message_id, limit=load().history_messages)
     accepted = await _order(tx, who, question, (session_id, message_id), history, payer)
@@ -91,7 +110,7 @@ async def ask_again(house: House, tx: Tx, who: Principal, session_id: UUID, mess
     return accepted
 
 
-async def _check(house: House, tx: Tx, who: Principal, question: Question) -> None:
+def _check_words(house: House, question: Question) -> None:
     if not _says_something(question.text):
         raise Invalid("question_empty", "Write a question first.")
     longest = load().max_question_chars
@@ -101,7 +120,6 @@ async def _check(house: House, tx: Tx, who: Principal, question: Question) -> No
         raise Invalid("question_invalid", "The question contains a character that text cannot have.")
     require_model(house, question.model)
     agent_of(house, question.agent)
-    await require_documents(tx, who, question.document_ids)
 
 
 def _says_something(text: str) -> bool:
@@ -114,7 +132,7 @@ async def _afford(
 ) -> tuple[UUID, ...]:
     """Who pays for the answer, when they may ask now and can."""
     payer = await payer_of(tx, who, session, question.scope_id)
-    await limit_questions(house, payer)
+    await remember_payer(house, who, session.id if session else None, question.scope_id, payer)
     await require_budget(house, tx, Spender(who.account_id, payer), lambda: price_of(house, question.model))
     return payer
 

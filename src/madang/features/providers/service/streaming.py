@@ -59,7 +59,8 @@ async def stream_chat(
     client = await house.resource(open_client)
     route = chat_route(client.settings, request.model, known_models(house))
     call = Call("chat", route.info.id, route.price, most_input(request), request.max_tokens)
-    async with client.place(route), metered(house, spender, call) as metering:
+    # Who waits for a budget holds no place that others could use.
+    async with metered(house, spender, call) as metering, client.place(route):
         limited = replace(request, max_tokens=metering.max_output)
         metering.sent = True
         try:
@@ -72,8 +73,11 @@ async def stream_chat(
             async for chunk in answer.chunks():
                 if chunk.finish_reason == "length" and _is_budgets_limit(request, metering, chunk.usage):
                     yield replace(chunk, finish_reason="budget")
-                else:
-                    yield chunk
+                    break
+                yield chunk
+                if chunk.usage is None and not await metering.affords(answer.tokens_so_far):
+                    yield ChatChunk(finish_reason="budget", usage=answer.usage())
+                    break
         finally:
             usage = answer.usage()
             metering.took(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
@@ -246,6 +250,11 @@ class _Answer:
             self._arm(max(left, 0.01) if self._waits else seconds)
         else:
             self._response.content.set_exception(ModelTimeout(self._route.info.id, "further token", seconds))
+
+    @property
+    def tokens_so_far(self) -> int:
+        """About how many tokens were received, by length: rather too many than too few."""
+        return self._guessed
 
     def usage(self) -> Usage:
         """What the answer took so far: as its server counted, or guessed by length.

@@ -161,17 +161,21 @@ async def _record(tx: Tx, who: Principal | None, action: str, budget: BudgetRow,
 async def require_budget(house: House, tx: Tx, spender: Spender, price_of: Callable[[], Price | None]) -> None:
     """Raise `BudgetExhausted` when even the shortest answer would be refused now, before anything is queued.
 
-    `price_of` says what the model costs; it is asked only when a budget binds the spender, and without one this costs
-    nothing. It promises nothing: the call itself reserves.
+    `price_of` says what the model costs; it is asked only when a budget may bind the spender, and where it is known
+    that none does this costs nothing. What answers in flight hold is no reason to refuse: the call waits for it. It
+    promises nothing: the call itself reserves. All is asked with the caller's transaction.
     """
     meter = await house.resource(open_meter)
-    if spender.account_id is None or not await meter.binds(spender):
+    if spender.account_id is None or meter.surely_free(spender):
+        return
+    standing_now = await binding(tx, spender.account_id, spender.scope_path)
+    if not standing_now:
         return
     least = load().budget_least_answer_tokens
     price = price_of()
     money = price.nanos(LEAST_INPUT, least) if price else 0
-    for budget in await binding(tx, spender.account_id, spender.scope_path):
+    for budget in standing_now:
         needed = LEAST_INPUT + least if budget.unit == "tokens" else money
-        if needed > budget.left:
+        if needed > budget.amount - budget.spent:
             spawn(note_exhausted(house, budget), "usage.exhausted")
             raise BudgetExhausted(budget)

@@ -1,7 +1,7 @@
-"""The ledger's three statements: reserve, book, and what to do with reservations that nobody renews.
+"""The ledger's statements: reserve, extend, book, and what to do with reservations that nobody renews.
 
 All run as the house itself: whose budgets bind a call is not for the caller to see. The functions are those of the
-migration `0013_usage`, which decides and locks; see the decision on reserving in PostgreSQL.
+migration `0015_reservations`, which decide and lock; see the decisions on reserving in PostgreSQL and in steps.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from typing import Any, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, delete, func, select, text, update
+from sqlalchemy import Row, Select, delete, func, select, text, update
+from sqlalchemy.exc import DataError, IntegrityError
 
 from madang.features.usage.contracts import (
     MOST_TOKENS,
@@ -19,6 +20,7 @@ from madang.features.usage.contracts import (
     BudgetExhausted,
     BudgetReached,
     Call,
+    CallsCorrected,
     Kind,
     ModelUnpriced,
     Outcome,
@@ -27,11 +29,15 @@ from madang.features.usage.contracts import (
 )
 from madang.features.usage.settings import load
 from madang.features.usage.tables import BUDGETS, RESERVATIONS, BudgetWindow
+from madang.kernel import log
 from madang.kernel.db import Tx, in_seconds
 from madang.kernel.house import House
-from madang.kernel.ids import new_id
+
+logger = log.get_logger(__name__)
 
 EXPIRED_BATCH = 200
+UNBOOKABLE = (DataError, IntegrityError, ValueError)
+"""What says that something among what was to be booked never can be."""
 
 _RESERVE = text("""
     SELECT partner.reserve_usage(:id, :account, :place, :run, :agent, :kind, :model, :input, :most, :least,
@@ -39,7 +45,8 @@ _RESERVE = text("""
 """)
 _OPEN = text("SELECT supervisor.open_months('partner', 'usage')")
 _DROP = text("SELECT supervisor.drop_months('partner', 'usage', :keep)")
-_BOOK = text("SELECT * FROM partner.book_usage(CAST(:calls AS jsonb), :zone)")
+_BOOK = text("SELECT * FROM partner.book_calls(CAST(:calls AS jsonb), :zone)")
+_EXTEND = text("SELECT id, granted FROM partner.extend_reservations(CAST(:calls AS jsonb), :seconds)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +79,39 @@ class Booking:
 
 class _Answer(msgspec.Struct):
     granted: int | None = None
+    affords: int = 0
     refused: Standing | None = None
+    held: bool = False
     unpriced: bool = False
 
 
-async def reserve(house: House, reservation_id: UUID, spender: Spender, call: Call) -> int | None:
-    """Hold what the call may cost in every budget that binds it; how many output tokens it may take.
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What was reserved: `output_tokens` for the first step, and `most`, which the call must be limited to."""
+
+    output_tokens: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """`more` output tokens that a call would like to hold. Prices as in `Price`, 0 where only tokens are limited."""
+
+    id: UUID
+    more: int
+    input_price: int
+    output_price: int
+    flat: int
+
+
+async def reserve(house: House, reservation_id: UUID, spender: Spender, call: Call) -> Grant | None:
+    """Hold what the call's first step may cost in every budget that binds it.
 
     None when no budget binds it: then nothing is held. Raises `BudgetExhausted` and `ModelUnpriced`.
     """
     settings = load()
     most = settings.budget_answer_tokens if call.max_output is None else min(call.max_output, MOST_TOKENS)
+    first = min(most, max(settings.budget_step_tokens, settings.budget_least_answer_tokens))
     values = {
         "id": reservation_id,
         "account": spender.account_id or NOBODY,
@@ -92,8 +121,8 @@ async def reserve(house: House, reservation_id: UUID, spender: Spender, call: Ca
         "kind": call.kind,
         "model": call.model,
         "input": min(call.input_tokens, MOST_TOKENS),
-        "most": most,
-        "least": min(most, settings.budget_least_answer_tokens),
+        "most": first,
+        "least": min(first, settings.budget_least_answer_tokens),
         "input_price": call.price.input if call.price else None,
         "output_price": call.price.output if call.price else None,
         "flat": call.flat,
@@ -101,13 +130,20 @@ async def reserve(house: House, reservation_id: UUID, spender: Spender, call: Ca
     }
     async with house.db.transaction() as tx:
         answer = msgspec.convert(await tx.scalar(_RESERVE, values), _Answer)
-        if answer.refused is not None and answer.refused.reached < 100:
+        if answer.refused is not None and answer.refused.reached < 100 and not answer.held:
             await _exhausted(tx, answer.refused)
     if answer.unpriced:
         raise ModelUnpriced(call.model)
     if answer.refused is not None:
-        raise BudgetExhausted(answer.refused)
-    return answer.granted
+        raise BudgetExhausted(answer.refused, is_held=answer.held)
+    return None if answer.granted is None else Grant(answer.granted, min(most, answer.affords))
+
+
+async def extend(house: House, wanted: Sequence[Extension]) -> dict[UUID, int]:
+    """Hold more for calls that go on: how many output tokens were added for each, 0 or nothing where none fit now."""
+    values = {"calls": msgspec.json.encode(wanted).decode(), "seconds": load().reservation_seconds}
+    async with house.db.transaction() as tx:
+        return {row.id: row.granted for row in await tx.execute(_EXTEND, values)}
 
 
 async def _exhausted(tx: Tx, budget: Standing) -> None:
@@ -149,8 +185,11 @@ async def book_unwritten(tx: Tx, calls: Sequence[object]) -> None:
 async def _book(tx: Tx, bookings: Sequence[Booking]) -> None:
     values = {"calls": msgspec.json.encode(bookings).decode(), "zone": load().time_zone}
     for row in (await tx.execute(_BOOK, values)).mappings():
-        found = cast("dict[str, Any]", {**row, "path": tuple(row["path"])})
-        await tx.announce(reached(Standing(**found), found["reached"]))
+        found = cast("dict[str, Any]", dict(row))
+        if (run_id := found.pop("corrected_run")) is not None:
+            await tx.announce(CallsCorrected(run_id))
+        else:
+            await tx.announce(reached(Standing(**{**found, "path": tuple(found["path"])}), found["reached"]))
 
 
 def reached(budget: Standing, percent: int) -> BudgetReached:
@@ -182,28 +221,58 @@ async def renew(house: House, ids: Sequence[UUID]) -> None:
 
 
 async def book_expired(house: House) -> int:
-    """Book what the dead had reserved as spent; how many reservations that were."""
+    """Book what the dead had reserved as spent; how many reservations that were.
+
+    An expiry is believed only after PostgreSQL has answered for as long as a reservation stands, in which the living
+    renew theirs. One that cannot be booked is set aside with its error and keeps back no other.
+    """
     done = 0
+    size = EXPIRED_BATCH
     while True:
-        async with house.db.transaction() as tx:
-            rows = await tx.execute(
-                select(RESERVATIONS)
-                .where(RESERVATIONS.c.expires_at < func.now())
-                .order_by(RESERVATIONS.c.expires_at)
-                .limit(EXPIRED_BATCH)
-                .with_for_update(skip_locked=True)
-            )
-            lost = [_lost(row) for row in rows]
-            if lost:
-                await _book(tx, lost)
-        done += len(lost)
-        if len(lost) < EXPIRED_BATCH:
-            return done
+        try:
+            booked = await _book_oldest(house, size)
+        except UNBOOKABLE as error:
+            if size == 1:
+                await _set_aside(house, str(error).splitlines()[0])
+            size = max(size // 2, 1)
+        else:
+            done += booked
+            if booked < size:
+                return done
+            size = min(2 * size, EXPIRED_BATCH)
+
+
+def _expired(limit: int) -> Select[Any]:
+    trusted = select(func.partner.expiry_trusted(load().reservation_seconds)).scalar_subquery()
+    return (
+        select(RESERVATIONS)
+        .where(RESERVATIONS.c.expires_at < func.now(), RESERVATIONS.c.error.is_(None), trusted)
+        .order_by(RESERVATIONS.c.expires_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+async def _book_oldest(house: House, size: int) -> int:
+    async with house.db.transaction() as tx:
+        lost = [_lost(row) for row in await tx.execute(_expired(size))]
+        if lost:
+            await _book(tx, lost)
+    return len(lost)
+
+
+async def _set_aside(house: House, error: str) -> None:
+    async with house.db.transaction() as tx:
+        row = (await tx.execute(_expired(1))).first()
+        if row is not None:
+            logger.error("reservation_not_bookable", reservation_id=str(row.id), model=row.model, error=error)
+            await tx.execute(update(RESERVATIONS).where(RESERVATIONS.c.id == row.id).values(error=error))
 
 
 def _lost(row: Row[Any]) -> Booking:
+    """The booking of what nobody came back for, under the reservation's id, by which a late word finds it."""
     return Booking(
-        id=new_id(),
+        id=row.id,
         created_at=row.created_at,
         account_id=row.account_id,
         scope_path=tuple(row.scope_path),

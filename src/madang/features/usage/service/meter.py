@@ -7,10 +7,20 @@ from time import perf_counter
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from madang.features.usage.contracts import MOST_AMOUNT, MOST_TOKENS, NOBODY, Call, Metering, Outcome, Spender
+from madang.features.usage.contracts import (
+    MOST_AMOUNT,
+    MOST_TOKENS,
+    NOBODY,
+    BudgetExhausted,
+    Call,
+    Metering,
+    Outcome,
+    Spender,
+)
 from madang.features.usage.service import ledger
+from madang.features.usage.service.allowances import Extensions, GrowingAllowance, Lines
 from madang.features.usage.service.ledger import Booking
 from madang.features.usage.settings import load
 from madang.features.usage.tables import BUDGETS
@@ -44,67 +54,99 @@ class Meter:
     def __init__(self, house: House) -> None:
         self._house = house
         self._subjects: frozenset[UUID] | None = frozenset()
-        self._known_at = float("-inf")
+        self._known_at = self._forgotten_at = float("-inf")
         self._has_looked = False
-        self._loading = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
         self._booking = asyncio.Lock()
         self._waiting: list[Booking] = []
         self._timer: asyncio.TimerHandle | None = None
         self._held: set[UUID] = set()
+        self._lines = Lines()
+        self._extensions = Extensions(house)
         self._keeper: asyncio.Task[None] | None = None
         self.tallies: dict[UUID, list[Booking]] = {}
         """Where to write down a second time what ends for a run that somebody watches."""
 
     async def binds(self, spender: Spender) -> bool:
-        """Whether any budget may bind what the spender spends."""
-        if asyncio.get_running_loop().time() - self._known_at > FRESH_SECONDS:
-            await self._look()
+        """Whether any budget may bind what the spender spends. Call it with no transaction open."""
+        if not self._is_fresh():
+            await asyncio.shield(self._refresh())
+        return self._may_bind(spender)
+
+    def surely_free(self, spender: Spender) -> bool:
+        """Whether it is known, without asking, that no budget binds; what is known is refreshed beside the caller."""
+        if not self._is_fresh():
+            self._refresh()
+            return False
+        return not self._may_bind(spender)
+
+    def _is_fresh(self) -> bool:
+        return asyncio.get_running_loop().time() - self._known_at <= FRESH_SECONDS
+
+    def _refresh(self) -> asyncio.Task[None]:
+        """The one look at the budgets that is under way; a task of its own, so nobody's transaction holds another."""
+        if self._looking is None or self._looking.done():
+            self._looking = spawn(self._look(), "usage.look")
+        return self._looking
+
+    def _may_bind(self, spender: Spender) -> bool:
         if not self._subjects:
             return self._subjects is None
         own = spender.account_id or NOBODY
         return NOBODY in self._subjects or own in self._subjects or not self._subjects.isdisjoint(spender.scope_path)
 
     async def _look(self) -> None:
-        async with self._loading:
-            if asyncio.get_running_loop().time() - self._known_at <= FRESH_SECONDS:
-                return
-            try:
-                async with self._house.db.transaction() as tx:
-                    found = await tx.execute(select(BUDGETS.c.subject_id).distinct().limit(MOST_SUBJECTS + 1))
-                    subjects = frozenset(found.scalars())
-            except (SQLAlchemyError, OSError):
-                # An answer need not wait for PostgreSQL only to hear once more that no budget binds it.
-                if not self._has_looked:
-                    raise
-                logger.warning("budgets_not_looked_at")
-            else:
-                self._subjects = subjects if len(subjects) <= MOST_SUBJECTS else None
-                self._has_looked = True
+        began = asyncio.get_running_loop().time()
+        try:
+            async with self._house.db.transaction() as tx:
+                found = await tx.execute(select(BUDGETS.c.subject_id).distinct().limit(MOST_SUBJECTS + 1))
+                subjects = frozenset(found.scalars())
+        except (SQLAlchemyError, OSError):
+            # An answer need not wait for PostgreSQL only to hear once more that no budget binds it.
+            if not self._has_looked:
+                raise
+            logger.warning("budgets_not_looked_at")
+        else:
+            self._subjects = subjects if len(subjects) <= MOST_SUBJECTS else None
+            self._has_looked = True
+        if self._forgotten_at <= began:
             self._known_at = asyncio.get_running_loop().time()
 
     def forget(self) -> None:
         """Look again at the next call, since a budget was made here."""
         self._known_at = float("-inf")
+        self._forgotten_at = asyncio.get_running_loop().time()
 
-    async def reserve(self, spender: Spender, call: Call) -> tuple[UUID, int] | None:
-        """A reservation and the output tokens it grants; None when no budget binds. Raises as `ledger.reserve`."""
+    async def reserve(self, spender: Spender, call: Call) -> GrowingAllowance | None:
+        """What is reserved for the call, and grows with it; None when no budget binds.
+
+        Waits a while for what others hold and let go of. Raises as `ledger.reserve`.
+        """
         if not await self.binds(spender):
             return None
+        try:
+            return await self._reserve(spender, call)
+        except BudgetExhausted as refused:
+            if not refused.is_held:
+                raise
+            return await self._lines.retry(refused, lambda: self._reserve(spender, call))
+
+    async def _reserve(self, spender: Spender, call: Call) -> GrowingAllowance | None:
         reservation_id = new_id()
         try:
-            granted = await ledger.reserve(self._house, reservation_id, spender, call)
+            grant = await ledger.reserve(self._house, reservation_id, spender, call)
         except Problem:
             raise
         except BaseException:
             # Nobody knows whether it was committed; if it was, this lets go of it.
             self.add(_booking(spender, call, Metering(None), "cancelled", 0, reservation_id))
             raise
-        if granted is None:
+        if grant is None:
             return None
         self._held.add(reservation_id)
         if self._keeper is None:
             self._keeper = spawn(self._keep(), "usage.keep")
-        return reservation_id, granted
+        return GrowingAllowance(reservation_id, call, grant, self._extensions)
 
     def add(self, booking: Booking) -> None:
         """Have the call booked in a moment."""
@@ -143,7 +185,7 @@ class Meter:
                 batch = self._waiting[:size]
                 try:
                     await ledger.book(self._house, batch)
-                except (DataError, IntegrityError, ValueError) as error:
+                except ledger.UNBOOKABLE as error:
                     # Something that can never be written must not keep back what can.
                     if len(batch) == 1:
                         logger.exception("usage_lost", calls=1, model=batch[0].model, error=str(error).splitlines()[0])
@@ -156,6 +198,8 @@ class Meter:
                     tries += 1
                 else:
                     del self._waiting[: len(batch)]
+                    if any(one.reservation_id is not None for one in batch):
+                        self._lines.notify()
                     tries = 0
                     size = min(2 * size, BATCH)
 
@@ -205,14 +249,13 @@ async def metered(house: House, spender: Spender, call: Call) -> AsyncGenerator[
     Raises `BudgetExhausted` and `ModelUnpriced` before anything is sent.
     """
     meter = await house.resource(open_meter)
-    hold = await meter.reserve(spender, call)
-    reservation_id, granted = hold or (None, call.max_output)
-    metering = Metering(granted, flat=call.flat)
+    held = await meter.reserve(spender, call)
+    metering = Metering(held.grant.most if held else call.max_output, flat=call.flat, allowance=held)
     began = perf_counter()
     outcome: Outcome = "cancelled"
     try:
         yield metering
-        outcome = "ok"
+        outcome = "cut_off" if metering.was_cut_off else "ok"
     except Problem as problem:
         outcome = "cut_off" if metering.known else "failed"
         metering.sent = metering.sent and problem.status == 504  # only what timed out may have been worked on
@@ -223,7 +266,8 @@ async def metered(house: House, spender: Spender, call: Call) -> AsyncGenerator[
     finally:
         if metering.sent and not metering.known:
             metering.took(call.input_tokens, 0)
-        meter.add(_booking(spender, call, metering, outcome, round((perf_counter() - began) * 1000), reservation_id))
+        took = round((perf_counter() - began) * 1000)
+        meter.add(_booking(spender, call, metering, outcome, took, held.id if held else None))
 
 
 def _booking(
