@@ -49,10 +49,10 @@ class Runs(Module):
         )
 
     def reactions(self) -> "Sequence[Reaction]":
-        """Forgetting those who leave."""
-        from madang.features.runs.reactions import FORGET
+        """Forgetting those who leave, and totals that a late word corrects."""
+        from madang.features.runs.reactions import CORRECT, FORGET
 
-        return (FORGET,)
+        return (FORGET, CORRECT)
 
     def offers(self) -> Sequence[Offer[object]]:
         """What somebody takes along of their answers."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from madang.kernel.clock import now
 from madang.kernel.errors import Conflict, NotFound, TooMany
+from madang.kernel.jobs import JobKind
 
 type Kind = Literal["chat", "embedding", "tool"]
 type Outcome = Literal["ok", "failed", "cut_off", "cancelled", "lost"]
@@ -27,6 +28,16 @@ MOST_TOKENS = 1_000_000_000
 
 HELD_SECONDS = 5
 NEVER_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetSubject:
+    """Delete the budgets of an account or a scope that is gone."""
+
+    subject_id: UUID
+
+
+FORGET_SUBJECT = JobKind("usage.forget_subject", ForgetSubject)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
-"""What usage does by the clock."""
+"""What usage does beside requests, and by the clock."""
 
 from datetime import timedelta
 
+from madang.features.usage.contracts import FORGET_SUBJECT, ForgetSubject
 from madang.features.usage.service import ledger
 from madang.features.usage.settings import load
 from madang.kernel import log
 from madang.kernel.house import House
-from madang.kernel.jobs import Schedule
+from madang.kernel.jobs import Job, Schedule
 
 logger = log.get_logger(__name__)
 
@@ -23,6 +24,14 @@ async def turn_months(house: House) -> None:
     async with house.db.transaction() as tx:
         await ledger.turn_months(tx, load().usage_retention_months)
 
+
+async def forget_subject(house: House, gone: ForgetSubject) -> None:
+    """Delete the budgets of who is gone; short, since it holds up all booking."""
+    async with house.db.transaction() as tx:
+        await ledger.forget_subject(tx, gone.subject_id)
+
+
+JOBS = (Job(FORGET_SUBJECT, forget_subject, max_attempts=20),)
 
 SCHEDULES = (
     Schedule("usage.settle", timedelta(seconds=10), settle),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from madang.kernel.auth import Principal
     from madang.kernel.events import Reaction
     from madang.kernel.house import House
-    from madang.kernel.jobs import Schedule
+    from madang.kernel.jobs import Job, Schedule
 
 
 class Usage(Module):
@@ -36,6 +36,12 @@ class Usage(Module):
         from madang.features.usage.reactions import REACTIONS
 
         return REACTIONS
+
+    def jobs(self) -> "Sequence[Job]":
+        """Deletes the budgets of who is gone."""
+        from madang.features.usage.jobs import JOBS
+
+        return JOBS
 
     def schedules(self) -> "Sequence[Schedule]":
         """Books what dead workers had reserved, and opens and drops months."""

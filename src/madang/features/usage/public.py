@@ -9,6 +9,7 @@ from madang.features.usage.contracts import (
     BudgetExhausted,
     BudgetReached,
     Call,
+    CallsCorrected,
     Metering,
     ModelUnpriced,
     Price,
@@ -17,6 +18,7 @@ from madang.features.usage.contracts import (
     Totals,
     tool_call,
 )
+from madang.features.usage.queries import run_totals
 from madang.features.usage.service.ledger import book_unwritten
 from madang.features.usage.service.meter import booked, metered
 from madang.features.usage.service.rates import limit_questions
@@ -35,6 +37,7 @@ __all__ = [
     "BudgetExhausted",
     "BudgetReached",
     "Call",
+    "CallsCorrected",
     "Metering",
     "ModelUnpriced",
     "Price",
@@ -47,6 +50,7 @@ __all__ = [
     "limit_questions",
     "metered",
     "require_budget",
+    "run_totals",
     "tallied",
     "tool_call",
     "usage_months",
