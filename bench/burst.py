@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import aiohttp
 import uvloop
 from machine import machine_line, table
-from streaming import STANDIN, TOKEN, percentile, start
+from streaming import SETUP_TOKEN, STANDIN, TOKEN, percentile, start
 
 from madang.local.child import free_port
 
@@ -49,8 +49,9 @@ class Seen:
 async def sign_up(http: aiohttp.ClientSession, api: str, number: int, gate: asyncio.Semaphore) -> dict[str, str]:
     """The headers of a new account."""
     who = {"email": f"burst{number}@example.com", "password": PASSWORD}
+    more = {} if number else {"setup_token": SETUP_TOKEN}
     async with gate:
-        async with http.post(f"{api}/auth/register", json={**who, "name": "Burst"}) as response:
+        async with http.post(f"{api}/auth/register", json={**who, **more, "name": "Burst"}) as response:
             response.raise_for_status()
         async with http.post(f"{api}/auth/login", json=who) as response:
             response.raise_for_status()

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import text
+from sqlalchemy import text, true
 
 from madang.catalog import installed
 from madang.features.usage.contracts import BudgetExhausted, Spender, Unit
@@ -217,6 +217,7 @@ class LedgerMachine(RuleBasedStateMachine):
 def test_any_order_of_events_leaves_the_ledger_right(house_settings: Settings, monkeypatch: pytest.MonkeyPatch):
     whole = UsageSettings(budget_least_answer_tokens=200_000)
     monkeypatch.setattr(books, "load", lambda: whole)
+    monkeypatch.setattr(books, "expiry_trusted", true)
     with asyncio.Runner() as runner:
         opened = open_house(house_settings, installed(), "test", lambda _: None)
         LedgerMachine.runner = runner

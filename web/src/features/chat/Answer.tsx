@@ -2,8 +2,9 @@ import { lazy, memo, type ReactNode, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { useIsBuiltIn } from "@/features/providers/public";
 import { type Citation, ENDED, type Following, type Receipt, useRun } from "@/features/runs/public";
+import { sayRefusal } from "@/features/usage/public";
+import { Problem } from "@/kernel/api/problem";
 import { copyText } from "@/kernel/copy";
-import { sayError } from "@/kernel/i18n";
 import { Boundary, Button, cx, Icon, IconButton, toast } from "@/kernel/ui";
 import type { Message } from "./api";
 
@@ -16,7 +17,7 @@ interface View {
   citations: readonly Citation[];
   usage: Receipt | null;
   model: string | null;
-  error: string | null;
+  error: Readonly<Record<string, unknown>> | null;
   cut: Cut | null;
   reasoning: string;
   step: ReactNode;
@@ -39,7 +40,7 @@ function viewOf(message: Message, following: Following): View {
 }
 
 function storedView({ text, status, citations, usage, model, error, finish_reason: reason }: Message): View {
-  return { text, status, citations, usage, model, error: error?.code ?? null, cut: cutOf(reason), reasoning: "", step: null, reconnecting: false };
+  return { text, status, citations, usage, model, error: error ?? null, cut: cutOf(reason), reasoning: "", step: null, reconnecting: false };
 }
 
 function liveView({ state, link }: Following): View {
@@ -50,7 +51,7 @@ function liveView({ state, link }: Following): View {
     citations: state.citations,
     usage: state.usage,
     model: state.usage?.model ?? null,
-    error: state.error?.code ?? null,
+    error: state.error,
     cut: cutOf(state.finishReason),
     reasoning: state.reasoning,
     step: ENDED.has(state.phase) ? null : step,
@@ -116,7 +117,7 @@ function Plain({ text }: { text: string }) {
 /** How it ended, when it did not simply end well. */
 function Outcome({ view, onRetry, onContinue }: { view: View; onRetry: (() => void) | null; onContinue: (() => void) | null }) {
   const { t } = useTranslation();
-  if (view.status === "failed") return <FailedAnswer code={view.error ?? "run_failed"} onRetry={onRetry} />;
+  if (view.status === "failed") return <FailedAnswer error={view.error} onRetry={onRetry} />;
   if (view.status === "stopped") return <p className="text-sm text-ink-3">{t("chat.stopped")}</p>;
   if (view.status === "complete" && view.cut !== null) return <CutOff cut={view.cut} onContinue={view.text === "" ? null : onContinue} />;
   return view.status === "complete" && view.text === "" ? <p className="text-ink-3">{t("chat.noAnswer")}</p> : null;
@@ -148,7 +149,7 @@ function Step({ name, tool, writing }: { name: string | null; tool: string | nul
   );
 }
 
-function FailedAnswer({ code, onRetry }: { code: string; onRetry: (() => void) | null }) {
+function FailedAnswer({ error, onRetry }: { error: View["error"]; onRetry: (() => void) | null }) {
   const { t } = useTranslation();
   return (
     <div role="alert" className="flex flex-wrap items-center justify-between gap-3 rounded-md bg-danger-wash px-4 py-3">
@@ -156,7 +157,7 @@ function FailedAnswer({ code, onRetry }: { code: string; onRetry: (() => void) |
         <Icon name="warning" className="mt-0.5 shrink-0 text-danger" />
         <div>
           <p className="font-medium text-danger">{t("chat.failed")}</p>
-          <p className="text-sm text-ink-2">{sayError(code)}</p>
+          <p className="text-sm text-ink-2">{sayRefusal(new Problem(0, typeof error?.["code"] === "string" ? error["code"] : "run_failed", "", error ?? {}))}</p>
         </div>
       </div>
       {onRetry && (

@@ -33,7 +33,8 @@ export interface RunState {
   reasoning: string;
   citations: readonly Citation[];
   usage: (Receipt & { model?: string }) | null;
-  error: { code: string; message: string } | null;
+  /** Besides, for a budget that ended, which one it is and when it renews. */
+  error: Readonly<{ code: string; message: string; [extra: string]: unknown }> | null;
   /** How a finished answer ended: "stop", or what cut it off. */
   finishReason: string | null;
   /** Length of `text`, `reasoning` and `citations` before each event that added to them: what a restart winds back to. */
@@ -149,7 +150,7 @@ const effects: Readonly<Record<string, Effect | undefined>> = {
   },
   "run.failed": (state, data) => {
     state.phase = "failed";
-    state.error = { code: String(data["code"]), message: typeof data["message"] === "string" ? data["message"] : "" };
+    state.error = { ...data, code: String(data["code"]), message: typeof data["message"] === "string" ? data["message"] : "" };
   },
   "run.cancelled": (state, data) => {
     state.phase = "cancelled";

@@ -5,10 +5,11 @@ between would leave a run that tells of more than the ledger.
 """
 
 from itertools import chain
+from typing import Any
 from uuid import UUID
 
 from msgspec import to_builtins
-from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from madang.features.runs.service.tally import totals_of
@@ -45,7 +46,7 @@ async def settle(house: House) -> None:
             size = min(2 * size, BATCH)
 
 
-def _unbooked(limit: int) -> Select[tuple[UUID, list[object]]]:
+def _unbooked(limit: int) -> Select[Any]:
     old = RUNS.c.finished_at < in_seconds(-SETTLE_SECONDS)
     wanted = select(RUNS.c.id, RUNS.c.unbooked).where(RUNS.c.unbooked.is_not(None), old)
     wanted = wanted.where(RUNS.c.unbooked_error.is_(None))
@@ -64,7 +65,7 @@ async def _settle_oldest(house: House, size: int) -> int:
 
 async def _set_aside(house: House, error: str) -> None:
     async with house.db.transaction() as tx:
-        first: Row[tuple[UUID, list[object]]] | None = (await tx.execute(_unbooked(1))).first()
+        first = (await tx.execute(_unbooked(1))).first()
         if first is not None:
             logger.error("run_not_bookable", run_id=str(first.id), error=error)
             await tx.execute(update(RUNS).where(RUNS.c.id == first.id).values(unbooked_error=error))
@@ -73,11 +74,9 @@ async def _set_aside(house: House, error: str) -> None:
 _CORRECT = update(RUNS).where(RUNS.c.id == bindparam("run")).values(usage=bindparam("new_usage"))
 
 
-async def correct_totals(tx: Tx, run_id: UUID) -> dict[str, object] | None:
-    """Write into an ended run what the ledger says of it by now; its totals, None while it has not ended."""
+async def correct_totals(tx: Tx, run_id: UUID) -> None:
+    """Write into a run that has ended what the ledger says of it by now."""
     ended = await tx.scalar(select(RUNS.c.id).where(RUNS.c.id == run_id, RUNS.c.usage.is_not(None)).with_for_update())
     totals = totals_of(await run_totals(tx, run_id), None)
-    if ended is None or totals is None:
-        return None
-    await tx.execute(_CORRECT, {"run": run_id, "new_usage": to_builtins(totals)})
-    return to_builtins(totals)
+    if ended is not None and totals is not None:
+        await tx.execute(_CORRECT, {"run": run_id, "new_usage": to_builtins(totals)})

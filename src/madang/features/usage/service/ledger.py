@@ -1,7 +1,7 @@
 """The ledger's statements: reserve, extend, book, and what to do with reservations that nobody renews.
 
 All run as the house itself: whose budgets bind a call is not for the caller to see. The functions are those of the
-migration `0015_reservations`, which decide and lock; see the decisions on reserving in PostgreSQL and in steps.
+migration `0016_reservations`, which decide and lock; see the decisions on reserving in PostgreSQL and in steps.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, Select, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, select, text, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from madang.features.usage.contracts import (
@@ -242,11 +242,15 @@ async def book_expired(house: House) -> int:
             size = min(2 * size, EXPIRED_BATCH)
 
 
+def expiry_trusted() -> ColumnElement[bool]:
+    """Whether who lives has had the time to renew, as SQL; asked once a statement."""
+    return select(func.partner.expiry_trusted(load().reservation_seconds)).scalar_subquery()
+
+
 def _expired(limit: int) -> Select[Any]:
-    trusted = select(func.partner.expiry_trusted(load().reservation_seconds)).scalar_subquery()
     return (
         select(RESERVATIONS)
-        .where(RESERVATIONS.c.expires_at < func.now(), RESERVATIONS.c.error.is_(None), trusted)
+        .where(RESERVATIONS.c.expires_at < func.now(), RESERVATIONS.c.error.is_(None), expiry_trusted())
         .order_by(RESERVATIONS.c.expires_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
