@@ -21,7 +21,7 @@ CHEAP = Price(input=1_000_000, output=2_000_000, cached=500_000)
 def only(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     """Run the test with these settings of usage changed, wherever they were imported to."""
     chosen = settings.load().model_copy(update=changed)
-    for module in ("service.ledger", "service.meter", "service.budgets", "service.rates", "jobs"):
+    for module in ("service.ledger", "service.meter", "service.allowances", "service.budgets", "service.rates", "jobs"):
         monkeypatch.setattr(f"madang.features.usage.{module}.load", lambda: chosen)
 
 

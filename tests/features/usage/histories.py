@@ -90,7 +90,7 @@ class History:
                 await tx.execute(_BUDGET, {"id": budget, "kind": kind, "subject": subject, "path": path, "unit": unit,
                                            "amount": amount, "period": period})  # fmt: skip
 
-    async def reserve(self) -> None:
+    async def reserve(self) -> bool:
         """A call begins, if it can be paid."""
         one = Held(new_id(), self.turn.randint(1, 60), 0, 0)
         asked = Call("chat", "m", PRICE, one.input_tokens, self.turn.randint(1, 900))
@@ -98,11 +98,12 @@ class History:
             grant = await books.reserve(self.house, one.id, self.spender, asked)
         except BudgetExhausted:
             self.totals.refused += 1
-            return
+            return False
         assert grant is not None
         one.granted, one.most = grant.output_tokens, grant.most
         self.held.append(one)
         self.totals.calls += 1
+        return True
 
     async def extend(self) -> None:
         """Some calls want more at once."""
@@ -193,11 +194,7 @@ class History:
         left = min(TOKENS - self.tokens, (MONEY - self.cost) // 2_000)
         self.totals.fitted += max(left, 0)
         before = len(self.held)
-        while True:
-            refused = self.totals.refused
-            await self.reserve()
-            if self.totals.refused > refused:
-                break
+        while await self.reserve():
             while (granted := self.held[-1].granted) < self.held[-1].most:
                 await self.extend()
                 if self.held[-1].granted == granted:

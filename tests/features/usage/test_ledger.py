@@ -17,7 +17,7 @@ from madang.kernel.errors import GatewayTimeout, Unavailable
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
-from tests.features.usage.conftest import CHEAP, Ledger, call, only
+from tests.features.usage.conftest import CHEAP, Ledger, call, only, only
 
 
 async def test_a_call_holds_its_most_and_then_costs_what_it_took(house: House, ledger: Ledger, spender: Spender):
@@ -273,3 +273,35 @@ async def test_all_attempts_of_a_run_count(house: House, ledger: Ledger):
         assert await run_totals(tx, run_id) == found
     async with house.db.transaction(Principal(new_id())) as tx:
         assert await run_totals(tx, run_id) is None
+
+
+async def test_an_expiry_is_believed_only_after_postgresql_answered_for_as_long(
+    house: House, ledger: Ledger, spender: Spender, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.undo()
+    only(monkeypatch, reservation_seconds=10**7)
+    assert spender.account_id is not None
+    budget = await ledger.budget("account", spender.account_id, 1_000_000)
+    await books.reserve(house, new_id(), spender, call())
+    await ledger.expire(spender.account_id)
+    await books.book_expired(house)
+    assert await ledger.windows(budget) == (0, 100_000)
+
+
+async def test_a_reservation_that_cannot_be_booked_is_set_aside_and_keeps_back_no_other(
+    house: House, ledger: Ledger, spender: Spender
+):
+    assert spender.account_id is not None
+    budget = await ledger.budget("account", spender.account_id, 1_000_000)
+    ids = [new_id() for _ in range(3)]
+    for one in ids:
+        await books.reserve(house, one, spender, call())
+    await ledger.expire(spender.account_id)
+    async with house.db.transaction() as tx:
+        await tx.execute(text("UPDATE partner.reservations SET kind = 'dream' WHERE id = :id"), {"id": ids[1]})
+    await books.book_expired(house)
+    assert await ledger.windows(budget) == (200_000, 100_000)
+    async with house.db.transaction() as tx:
+        error = await tx.scalar(text("SELECT error FROM partner.reservations WHERE id = :id"), {"id": ids[1]})
+        await tx.execute(text("DELETE FROM partner.reservations WHERE id = :id"), {"id": ids[1]})
+    assert "ck_usage_kind" in error
