@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import text
 
 from madang.features.usage.contracts import BudgetExhausted, Call, Outcome, Price, Spender
@@ -125,7 +126,7 @@ class History:
             one = self.held.pop(self.turn.randrange(len(self.held)))
             word = self._word(one, "ok")
             if self.turn.random() < 0.2:
-                calls = books.msgspec.json.encode([word]).decode()
+                calls = msgspec.json.encode([word]).decode()
                 async with self.house.db.transaction() as tx:
                     await tx.execute(_OLD_BOOK, {"calls": calls})
             else:

@@ -17,7 +17,7 @@ from madang.kernel.errors import GatewayTimeout, Unavailable
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
-from tests.features.usage.conftest import CHEAP, Ledger, call, only, only
+from tests.features.usage.conftest import CHEAP, Ledger, call, only
 
 
 async def test_a_call_holds_its_most_and_then_costs_what_it_took(house: House, ledger: Ledger, spender: Spender):
