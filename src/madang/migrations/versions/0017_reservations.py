@@ -6,8 +6,8 @@ from madang.kernel.db import APP_ROLE, HOUSE
 from madang.migrations import ledger
 from madang.migrations.usage_functions import BOOK, EXPIRY_TRUSTED, EXTEND, OPEN_BUDGET, OUTPUT_FITS, RESERVE
 
-revision = "0016_reservations"
-down_revision = "0015_operator_checks"
+revision = "0017_reservations"
+down_revision = "0016_finish_reason"
 branch_labels = None
 depends_on = None
 
