@@ -55,7 +55,7 @@ async def test_what_a_dead_worker_had_reserved_is_counted_as_it_will_be_booked(a
     await ledger.budget("account", asked.who.account_id, 10**12)
     spender = Spender(asked.who.account_id, (), asked.run_id, "assistant")
     held = Call("chat", "openai/bench", Price(1_000_000, 2_000_000), 30, 40)
-    assert await books.reserve(asked.house, new_id(), spender, held) == 40
+    assert await books.reserve(asked.house, new_id(), spender, held) == books.Grant(40, 40)
     await asked.change(attempt=1)
     await asked.perform()
     told = await asked.told()
