@@ -15,8 +15,10 @@ from madang.local.postgres import PostgresServer
 from madang.local.valkey import ValkeyServer
 from madang.migrations import upgrade
 from tests.network import stay_here
+from tests.waits import refuse_waits_in_transactions
 
 stay_here()
+refuse_waits_in_transactions()
 
 hypothesis.settings.register_profile("madang", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("madang")

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    event,
     func,
     insert,
     make_url,
@@ -37,6 +38,15 @@ from sqlalchemy.pool import QueuePool
 from madang.kernel.auth import Principal
 from madang.kernel.ids import new_id
 from madang.kernel.log import request_id
+from madang.kernel.session_limits import (
+    CONNECT_SECONDS,
+    KEEPALIVES,
+    LimitedConnection,
+    answer_seconds,
+    session_options,
+    statement_seconds,
+    the_only_transaction,
+)
 from madang.kernel.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +57,9 @@ APP_ROLE = "madang_app"
 
 RESEND_AFTER_SECONDS = 5
 """A delivery that nobody has taken on by then is sent again."""
+
+LONG_SECONDS = 600.0
+"""For the few statements that go through all rows of something; see `set_statement_timeout`."""
 
 GIVE_BACK_SECONDS, GIVE_BACK_LOOKS = 2.0, 100
 """How long closing waits for connections in use, and how often it looks."""
@@ -117,14 +130,6 @@ OUTBOX = Table(
 `attempts` only grows, so that its number fences; `released` of them cost no try: given back, or before a retry.
 """
 
-KEEPALIVES = {
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""Of libpq: a connection to a host that is gone fails after half a minute, not after the system's two hours."""
-
 
 def in_seconds(seconds: Any) -> ColumnElement[Any]:  # noqa: ANN401  # a number or SQL
     """A moment from now by the database's clock, as SQL; `seconds` may be SQL too."""
@@ -184,27 +189,34 @@ class Tx(AsyncSession):
 
 
 class Database:
-    """The engine of one process. `deliver` is called with what a committed transaction announced."""
+    """The engine of one process. `deliver` is called with what a committed transaction announced.
 
-    def __init__(self, engine: AsyncEngine, deliver: Callable[[list[Delivery]], None]) -> None:
+    With `strict` a transaction within another of the same task is an error; without, it is logged.
+    """
+
+    def __init__(self, engine: AsyncEngine, deliver: Callable[[list[Delivery]], None], *, strict: bool = True) -> None:
         self.engine = engine
         self._deliver = deliver
+        self._strict = strict
 
     @asynccontextmanager
     async def transaction(self, who: Principal | None = None) -> AsyncGenerator[Tx]:
         """Open a transaction as `who` (row-level security shows only what is theirs); None is the house itself.
 
-        Commits when the block ends, rolls back when it raises.
+        Commits when the block ends, rolls back when it raises. Raises `NestedTransactionError` when this task holds
+        another open, and what `madang.kernel.failures` tells apart; when the reply to the commit is lost, whether it
+        was done is not known.
         """
         tx = Tx(self.engine, expire_on_commit=False)
         tx.deliveries = []
-        try:
-            await tx.run_sync(_begin, who)
-            yield tx
-            await tx.commit()
-        finally:
-            if tx.in_transaction():
-                await asyncio.shield(tx.close())
+        with the_only_transaction(strict=self._strict):
+            try:
+                await tx.run_sync(_begin, who)
+                yield tx
+                await tx.commit()
+            finally:
+                if tx.in_transaction():
+                    await asyncio.shield(tx.close())
         if tx.deliveries:
             self._deliver(tx.deliveries)
 
@@ -224,6 +236,23 @@ async def act_as_house(tx: Tx) -> None:
     await tx.execute(SCOPE, {"account": HOUSE})
 
 
+async def set_statement_timeout(tx: Tx, seconds: float) -> None:
+    """Let each statement in the rest of this transaction take so long, where its process would allow less."""
+    connection = await (await tx.connection()).get_raw_connection()
+    limited = cast("LimitedConnection[Any]", connection.driver_connection)
+    usual = limited.answer_seconds
+    limited.answer_seconds = answer_seconds(seconds)
+
+    def back(*_: object) -> None:
+        limited.answer_seconds = usual
+
+    event.listen(tx.sync_session, "after_transaction_end", back, once=True)
+    await tx.execute(_STATEMENT_TIMEOUT, {"limit": f"{seconds * 1000:.0f}"})
+
+
+_STATEMENT_TIMEOUT = text("SELECT set_config('statement_timeout', :limit, true)")
+
+
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -239,12 +268,20 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
     The driver begins nothing by itself (that is what AUTOCOMMIT means): `Database.transaction` begins and sets the
     scope in one round trip, and there is no other way in.
     """
+    longest = statement_seconds(settings, process)
+
+    async def connect(*args: Any, **options: Any) -> LimitedConnection[Any]:  # noqa: ANN401  # as psycopg takes them
+        connection = await LimitedConnection[Any].connect(*args, **options)
+        connection.answer_seconds = answer_seconds(longest)
+        return connection
+
     return create_async_engine(
         make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg"),
         connect_args={
-            "options": f"-c role={APP_ROLE} -c timezone=UTC",
+            "async_creator_fn": connect,
+            "options": f"-c role={APP_ROLE} -c timezone=UTC {session_options(settings, process)}",
             "application_name": f"madang-{process}",
-            "connect_timeout": 5,
+            "connect_timeout": CONNECT_SECONDS,
             **KEEPALIVES,
         },
         isolation_level="AUTOCOMMIT",
@@ -253,7 +290,7 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
         hide_parameters=True,
         pool_use_lifo=True,
         pool_recycle=300,
-        pool_timeout=15,
+        pool_timeout=min(longest, 15),
         json_serializer=_json,
         json_deserializer=msgspec.json.decode,
     )

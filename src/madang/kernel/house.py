@@ -97,7 +97,7 @@ async def open_house(
         async with AsyncExitStack() as resources:
             yield House(
                 settings=settings,
-                db=Database(engine, deliver),
+                db=Database(engine, deliver, strict=settings.environment != "production"),
                 valkey=valkey,
                 storage=Storage(settings),
                 cache=Cache(valkey, settings.key_prefix),

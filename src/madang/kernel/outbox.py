@@ -7,16 +7,15 @@ nobody (docs/decisions/0027-set-aside.md).
 
 import asyncio
 import re
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, case, delete, func, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.dml import Update
 
 from madang.kernel import log
 from madang.kernel.db import OUTBOX, RESEND_AFTER_SECONDS, Delivery, Tx, in_seconds
+from madang.kernel.failures import FAILURES_OF_OURS, classify
 
 if TYPE_CHECKING:
     from madang.kernel.house import House
@@ -104,10 +103,12 @@ async def keep(
     while True:
         await asyncio.sleep(length / RENEWALS)
         asked = clock()
-        with suppress(SQLAlchemyError, OSError):
+        try:
             mine = _of(delivery, attempt).where(OUTBOX.c.claimed_until > func.now())
             kept = await _do(house, mine.values(claimed_until=in_seconds(length)))
             deadline = asked + length if kept else asked
+        except FAILURES_OF_OURS as error:  # it may be kept at the next look; if not, the deadline passes
+            logger.warning("lease_not_renewed", failure=classify(error), error=log.first_line(error))
         if clock() >= deadline:
             logger.warning("lease_lost", job=delivery.name)
             work.cancel()

@@ -8,15 +8,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
-from redis.exceptions import ConnectionError as ValkeyConnectionError
-from redis.exceptions import TimeoutError as ValkeyTimeoutError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException as StarletteHTTPException  # noqa: TID251  # translated, never raised
 from starlette.routing import compile_path
 
 from madang.kernel import log
 from madang.kernel.errors import Problem, Unavailable
+from madang.kernel.failures import FAILURES_OF_OURS, DatabaseUnavailableError, Failure, classify, of_valkey
 
 logger = log.get_logger(__name__)
 
@@ -123,13 +121,16 @@ def handle_errors(app: FastAPI) -> None:
         return problem_response(problem)
 
     async def on_away(_request: Request, error: Exception) -> JSONResponse:
-        logger.warning("service_away", error=str(error).splitlines()[0])
-        return problem_response(_away(error))
+        failure = classify(error)
+        if failure in {Failure.BROKEN, Failure.INPUT}:
+            return problem_response(unexpected(error))
+        logger.warning("service_away", failure=failure, error=log.first_line(error))
+        return problem_response(_away(error, failure))
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(StarletteHTTPException, on_http)
-    for away in (OperationalError, InterfaceError, PoolTimeoutError, ValkeyConnectionError, ValkeyTimeoutError):
+    for away in (*FAILURES_OF_OURS, DatabaseUnavailableError, RedisError):
         app.add_exception_handler(away, on_away)
 
 
@@ -154,10 +155,15 @@ _HTTP_CODES = {
 }
 
 
-def _away(error: Exception) -> Problem:
-    service = "database" if isinstance(error, DBAPIError | PoolTimeoutError) else "valkey"
+RETRY_AFTER_SECONDS = {Failure.CONTENDED: 1, Failure.UNAVAILABLE: 2, Failure.EXHAUSTED: 3}
+
+
+def _away(error: Exception, failure: Failure) -> Problem:
+    service = "valkey" if of_valkey(error) else "database"
     return Unavailable(
-        f"{service}_unavailable", "A part of the server is away; try again in a moment.", headers={"Retry-After": "2"}
+        f"{service}_unavailable",
+        "A part of the server is away; try again in a moment.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS[failure])},
     )
 
 

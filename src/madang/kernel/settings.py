@@ -197,6 +197,26 @@ class Settings(EnvSettings):
         le=60,
         description="How long such a request waits at most; one that would wait longer is refused at once.",
     )
+    database_request_seconds: float = Field(
+        default=10,
+        gt=0,
+        le=3600,
+        description="The longest that PostgreSQL may take over one statement of a request, before it is answered 503.",
+    )
+    database_work_seconds: float = Field(
+        default=60, gt=0, le=3600, description="The same for workers, the scheduler and commands."
+    )
+    database_lock_seconds: float = Field(
+        default=8, gt=0, le=3600, description="The longest that a statement waits for what another transaction holds."
+    )
+    database_idle_seconds: float = Field(
+        default=20,
+        gt=0,
+        le=3600,
+        description=(
+            "A process that is silent for so long in a transaction loses it, and so the locks that others wait for."
+        ),
+    )
     worker_runs: int = Field(default=200, ge=1, le=5000, description="Answers one worker writes at the same time.")
     worker_jobs: int = Field(default=4, ge=1, le=500, description="Documents one worker reads at once; as many others.")
     stream_retention_hours: int = Field(

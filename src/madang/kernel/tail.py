@@ -20,7 +20,8 @@ BLOCK_MILLISECONDS = 5000
 PAGE = 1000
 AWAY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 """How long to wait for Valkey after the first failure, the second and so on."""
-_UNBLOCK_GAP_SECONDS = 0.002
+_UNBLOCK_GAPS = (0.002, 0.005, 0.02, 0.1, 0.5)
+"""Before asking Valkey once more to end the blocking read."""
 
 
 class Event(NamedTuple):
@@ -81,14 +82,16 @@ class Tail:
         self._client_id: int | None = None
         self._asked: dict[str, int] = {}
         self._round = 0
+        self._wanted_round = 0
         self._waits = False
+        self._interrupter: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
 
     async def follow(self, stream: str, after: int, beat: float) -> AsyncGenerator[list[Event]]:
         """See `Streams.follow`."""
         follower = _Follower(after, beat)
         try:
-            await self._join(stream, follower)
+            self._join(stream, follower)
             while True:
                 yield await follower.take()
         finally:
@@ -96,29 +99,34 @@ class Tail:
             self._leave(stream, follower)
 
     async def close(self) -> None:
-        """End the reading task."""
-        if self._reader is not None:
-            self._reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reader
+        """End the reading task, and whoever interrupts it."""
+        for task in (self._interrupter, self._reader):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
-    async def _join(self, stream: str, follower: _Follower) -> None:
+    def _join(self, stream: str, follower: _Follower) -> None:
         self._followers.setdefault(stream, set()).add(follower)
         if self._reader is None or self._reader.done():
             self._reader = spawn(self._read(), "streams.tail")
-        else:
-            await self._interrupt()
+            return
+        self._wanted_round = self._round + 1
+        if self._interrupter is None or self._interrupter.done():
+            self._interrupter = spawn(self._interrupt(), "streams.interrupt")
 
     async def _interrupt(self) -> None:
-        """Have the reader begin another round, which asks for the new follower's stream too.
+        """Have the reader begin another round, which asks for the streams of those who joined too; for all at once.
 
-        Once may not be enough: the call can overtake the blocking read that it is meant for.
+        Asking once may not be enough: the call can overtake the blocking read that it is meant for. While Valkey is
+        frozen it is asked rarely, and those who joined have their beats meanwhile.
         """
-        asked = self._round
-        while self._waits and self._round == asked and self._client_id is not None:
+        tries = 0
+        while self._waits and self._round < self._wanted_round and self._client_id is not None:
             with suppress(RedisError, OSError):
                 await self._valkey.client_unblock(self._client_id)  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
-            await asyncio.sleep(_UNBLOCK_GAP_SECONDS)
+            await asyncio.sleep(_UNBLOCK_GAPS[min(tries, len(_UNBLOCK_GAPS) - 1)])
+            tries += 1
 
     def _leave(self, stream: str, follower: _Follower) -> None:
         followers = self._followers.get(stream, set())

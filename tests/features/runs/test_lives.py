@@ -5,8 +5,13 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
+from redis.exceptions import ConnectionError as ValkeyConnectionError
+from redis.exceptions import TimeoutError as ValkeyTimeoutError
 from sqlalchemy import delete, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from madang.features.agents.public import Citation
 from madang.features.runs.contracts import PERFORM, RunOrder
@@ -23,6 +28,7 @@ from tests.features.runs.conftest import Asked, ask
 from tests.live import eventually
 from tests.standin import Standin
 
+AWAY = OperationalError("COMMIT", {}, psycopg.OperationalError("the connection is lost"), connection_invalidated=True)
 ENDLESS = "openai/bench?tokens=100000&rate=200"
 SILENT = "openai/bench?stall_after=4&rate=40"
 DELTA, STARTED, RESTARTED, CANCELLED = b"message.delta", b"run.started", b"message.restarted", b"run.cancelled"
@@ -247,7 +253,7 @@ async def test_an_attempt_here_goes_on_with_the_numbers_that_readers_have_seen_t
         emit.delta("sentence")
         await asked.heard(seen, DELTA, 2)
         await house.valkey.unlink(*house.streams._keys(str(asked.run_id)))
-        raise TimeoutError
+        raise AWAY
 
     monkeypatch.setattr(performance, "run_agent", interrupted)
     reader = asyncio.get_running_loop().create_task(asked.read(seen=seen))
@@ -259,7 +265,7 @@ async def test_an_attempt_here_goes_on_with_the_numbers_that_readers_have_seen_t
     assert ((await asked.run()).status, (await asked.run()).attempt) == ("finished", 2)
 
 
-@pytest.mark.parametrize("error", [TimeoutError(), OSError("\n"), ConnectionResetError()])
+@pytest.mark.parametrize("error", [psycopg.OperationalError(), ValkeyTimeoutError("\n"), ValkeyConnectionError()])
 async def test_an_error_without_words_is_an_interruption_like_any_other(
     asked: Asked, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -321,7 +327,7 @@ def once(real: Any, error: Exception) -> Any:
 async def test_an_end_of_which_only_the_reply_was_lost_is_told_and_announced_once(
     asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(performance, "_store", once(performance._store, OSError("gone")))
+    monkeypatch.setattr(performance, "_store", once(performance._store, AWAY))
     monkeypatch.setattr(reading, "load", lambda: RunSettings(heartbeat_seconds=60))
     reader = asyncio.get_running_loop().create_task(asked.read())
     await asyncio.wait_for(asked.perform(), 30)
@@ -335,12 +341,12 @@ async def test_an_end_of_which_only_the_reply_was_lost_is_told_and_announced_onc
 async def test_a_next_attempt_of_which_only_the_reply_was_lost_is_made(
     asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(performance, "run_agent", once(performance.run_agent, OSError("gone")))
+    monkeypatch.setattr(performance, "run_agent", once(performance.run_agent, AWAY))
     real = Hands._hold
 
     def hold(self: Hands, row: Any, written: Any = ()) -> Any:
         if row.attempt == 2:
-            raise OSError("gone")
+            raise AWAY
         return real(self, row, written)
 
     monkeypatch.setattr(Hands, "_hold", hold)
@@ -357,9 +363,9 @@ async def test_a_worker_that_ends_while_it_waits_for_the_database_gives_the_run_
 
     async def away(_: Hands, hand: Any) -> None:
         waits.set()
-        raise OSError("gone")
+        raise AWAY
 
-    monkeypatch.setattr(performance, "run_agent", once(performance.run_agent, OSError("gone")))
+    monkeypatch.setattr(performance, "run_agent", once(performance.run_agent, AWAY))
     monkeypatch.setattr(Hands, "retake", away)
     performing = asked.performing()
     await asyncio.wait_for(waits.wait(), 30)
@@ -374,7 +380,7 @@ async def test_leases_are_renewed_after_any_failure_to(house: House, monkeypatch
     async def failing(_: Hands) -> None:
         nonlocal tries
         tries += 1
-        raise [TimeoutError(), RuntimeError("a driver's own"), OSError("away")][tries % 3]
+        raise [TimeoutError(), RuntimeError("a driver's own"), AWAY][tries % 3]
 
     monkeypatch.setattr(Hands, "renew", failing)
     keeping = asyncio.get_running_loop().create_task(hands.keep())
@@ -417,3 +423,57 @@ async def test_a_request_that_nobody_can_read_fails_and_can_be_stopped(house: Ho
         await asked.change(request={"messages": 7}, cancel_requested_at=in_seconds(0) if is_stopped else None)
         await asyncio.wait_for(asked.perform(), 30)
         assert (await asked.run()).status == ("cancelled" if is_stopped else "failed")
+
+
+async def performed_with(asked: Asked, monkeypatch: pytest.MonkeyPatch, error: Exception) -> tuple[Run, int]:
+    """The run as it ended, and how often it was worked on, by an agent that says a word and fails."""
+    tries = 0
+
+    async def failing(_house: House, _turn: Any, emit: Any, _attempt: int) -> None:
+        nonlocal tries
+        tries += 1
+        emit.delta("paid")
+        raise error
+
+    monkeypatch.setattr(performance, "run_agent", failing)
+    await asyncio.wait_for(asked.perform(), 30)
+    return await asked.run(), tries
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (FileNotFoundError("prompt.txt"), "agent_failed"),
+        (TimeoutError(), "agent_failed"),
+        (ProgrammingError("SELECT", {}, psycopg.errors.UndefinedTable("no such table")), "agent_failed"),
+        (PoolTimeoutError("no connection was free"), "service_unavailable"),
+        (OperationalError("SELECT", {}, psycopg.errors.QueryCanceled("statement timeout")), "service_unavailable"),
+    ],
+)
+async def test_a_failure_that_waiting_does_not_mend_is_paid_once_and_ends_the_run(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    run, tries = await performed_with(asked, monkeypatch, error)
+    assert (run.status, run.attempt, tries) == ("failed", 1, 1)
+    assert (run.text, (run.error or {})["code"]) == ("paid", code)
+
+
+async def test_an_end_that_is_refused_for_good_becomes_a_failure_without_another_answer(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, endings = performance._store, list[str]()
+
+    async def refusing(house: House, hand: Any, recorder: Any, ending: Any, tally: Any) -> Any:
+        endings.append(ending.status)
+        if ending.status == "finished":
+            raise ProgrammingError("UPDATE", {}, psycopg.errors.UndefinedColumn("no such column"))
+        return await real(house, hand, recorder, ending, tally)
+
+    monkeypatch.setattr(performance, "_store", refusing)
+    monkeypatch.setattr(performance, "_REFUSED_WAIT_SECONDS", 0)
+    monkeypatch.setattr(performance, "_UNSTORABLE_WAIT_SECONDS", 0)
+    await asyncio.wait_for(asked.perform(), 30)
+    run = await asked.run()
+    assert (run.status, run.attempt) == ("failed", 1)
+    assert endings == ["finished"] * 6 + ["failed"]
+    assert run.text

@@ -12,6 +12,7 @@ from madang.features.usage.service import ledger as books
 from madang.features.usage.service import tallies
 from madang.features.usage.service.meter import Meter
 from madang.kernel.clock import now
+from madang.kernel.failures import DatabaseUnavailableError
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
@@ -40,7 +41,7 @@ async def test_an_attempt_that_was_interrupted_is_counted_with_the_one_that_answ
         outcome = await real(*given, **more)
         tries += 1
         if tries == 1:
-            raise OSError("the database went away")
+            raise DatabaseUnavailableError("the database went away")
         return outcome
 
     monkeypatch.setattr(performance, "run_agent", interrupted)

@@ -6,6 +6,7 @@ from madang.features.usage.contracts import FORGET_SUBJECT, ForgetSubject
 from madang.features.usage.service import ledger
 from madang.features.usage.settings import load
 from madang.kernel import log
+from madang.kernel.db import LONG_SECONDS, set_statement_timeout
 from madang.kernel.house import House
 from madang.kernel.jobs import Job, Schedule
 
@@ -22,6 +23,7 @@ async def settle(house: House) -> None:
 async def turn_months(house: House) -> None:
     """Make room for the coming months, and let go of calls older than the retention."""
     async with house.db.transaction() as tx:
+        await set_statement_timeout(tx, LONG_SECONDS)
         await ledger.turn_months(tx, load().usage_retention_months)
 
 

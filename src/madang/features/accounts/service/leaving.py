@@ -15,7 +15,7 @@ from madang.kernel import log
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
-from madang.kernel.db import Tx, act_as_house
+from madang.kernel.db import LONG_SECONDS, Tx, act_as_house, set_statement_timeout
 from madang.kernel.errors import Conflict, Forbidden, Problem
 from madang.kernel.house import House
 
@@ -153,6 +153,7 @@ async def _take_back(tx: Tx, who: Principal | None, row: AccountRow) -> None:
 
 async def _finish(tx: Tx, who: Principal | None, row: AccountRow) -> None:
     """Empty the account: its words about the person go, and what others keep of it is told to go."""
+    await set_statement_timeout(tx, LONG_SECONDS)
     await people.end_access(tx, row.id, "deleted")
     for table in of_one_account():
         await tx.execute(delete(table).where(table.c.account_id == row.id))

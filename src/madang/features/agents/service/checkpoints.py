@@ -32,7 +32,9 @@ from sqlalchemy import make_url
 
 from madang.features.agents import settings as agent_settings
 from madang.kernel import log
-from madang.kernel.db import APP_ROLE, KEEPALIVES
+from madang.kernel.db import APP_ROLE
+from madang.kernel.failures import FAILURES_OF_OURS, DatabaseUnavailableError, is_temporary
+from madang.kernel.session_limits import CONNECT_SECONDS, KEEPALIVES, LimitedConnection, session_options
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,7 +46,6 @@ logger = log.get_logger(__name__)
 SCHEMA: Final = "checkpoints"
 _TRIGGER = "branch:to:"
 _WAITING = frozenset({"__interrupt__", "__resume__"})
-_AWAY = (psycopg.OperationalError, PoolTimeout)
 COLUMNS: Final = {
     "checkpoints": ("checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "type", "checkpoint", "metadata"),
     "checkpoint_blobs": ("checkpoint_ns", "channel", "version", "type", "blob"),
@@ -131,13 +132,17 @@ class RunSaver(AsyncPostgresSaver):
     async def open_thread(self, run_id: UUID, attempt: int) -> Thread:
         """Begin with an attempt, counted from 1; a later one goes on from what the latest before it has written.
 
-        Raises psycopg's `OperationalError` and `PoolTimeout` when a later attempt finds the database away.
+        Raises `DatabaseUnavailableError` and psycopg's errors when a later attempt finds the database away; nothing
+        was paid for that attempt then.
         """
         thread = Thread(run_id, attempt)
         if attempt > 1:
             both = {"mine": thread.id, "earlier": threads_of(run_id, attempt - 1)}
-            async with self._pool.connection() as connection:
-                copied = await (await connection.execute(_COPY, both)).fetchone()
+            try:
+                async with self._pool.connection() as connection:
+                    copied = await (await connection.execute(_COPY, both)).fetchone()
+            except PoolTimeout as error:  # all that this pool says when it cannot connect
+                raise DatabaseUnavailableError(str(error)) from error
             thread.is_written = copied is not None and bool(copied["found"])
         self._threads[thread.id] = thread
         return thread
@@ -155,7 +160,7 @@ class RunSaver(AsyncPostgresSaver):
             async with self._pool.connection() as connection, connection.transaction():
                 for statement in _DELETE:
                     await connection.execute(statement, [threads])
-        except _AWAY as error:
+        except FAILURES_OF_OURS as error:
             logger.warning("checkpoints_left_behind", threads=threads, exc_info=error)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
@@ -163,7 +168,10 @@ class RunSaver(AsyncPostgresSaver):
         thread = self._threads.get(_thread_id(config))
         if thread is not None and not thread.is_written:
             return None
-        return await super().aget_tuple(config)
+        try:
+            return await super().aget_tuple(config)
+        except PoolTimeout as error:
+            raise DatabaseUnavailableError(str(error)) from error
 
     async def aput(
         self,
@@ -197,7 +205,9 @@ class RunSaver(AsyncPostgresSaver):
         thread = self._threads.get(_thread_id(config))
         try:
             await super().aput(config, checkpoint, metadata, checkpoint["channel_versions"])
-        except _AWAY as error:
+        except FAILURES_OF_OURS as error:
+            if not is_temporary(error):
+                raise
             # A run goes on without: the database is needed to finish it, not to continue.
             logger.warning("checkpoint_not_written", exc_info=error)
         else:
@@ -243,13 +253,13 @@ async def open_saver(house: "House") -> AsyncGenerator[RunSaver]:
     """The process's saver with a pool of its own, for `house.resource`."""
     pool: Pool = AsyncConnectionPool(
         plain_url(house.settings.database_url.get_secret_value()),
-        connection_class=psycopg.AsyncConnection[DictRow],
+        connection_class=LimitedConnection[DictRow],
         kwargs={
             "autocommit": True,
             "row_factory": dict_row,
-            "options": f"-c role={APP_ROLE} -c search_path={SCHEMA}",
+            "options": f"-c role={APP_ROLE} -c search_path={SCHEMA} {session_options(house.settings, 'worker')}",
             "application_name": "madang-checkpoints",
-            "connect_timeout": 5,
+            "connect_timeout": CONNECT_SECONDS,
             **KEEPALIVES,
         },
         min_size=0,

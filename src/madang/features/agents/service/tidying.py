@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from madang.kernel.clock import now
+from madang.kernel.db import LONG_SECONDS, set_statement_timeout
 
 if TYPE_CHECKING:
     from madang.kernel.house import House
@@ -22,6 +23,7 @@ async def forget_leftovers(house: "House") -> None:
     oldest = f"{int((now() - KEPT).timestamp() * 1000):012x}"
     first_kept = f"{oldest[:8]}-{oldest[8:]}"
     async with house.db.transaction() as tx:
+        await set_statement_timeout(tx, LONG_SECONDS)
         for table in _TABLES:
             await tx.execute(
                 text(f"DELETE FROM checkpoints.{table} WHERE thread_id < :first_kept"),  # noqa: S608  # names are ours

@@ -32,7 +32,7 @@ from madang.features.providers.public import EmbeddingBatch, EmbeddingKind, embe
 from madang.features.usage.public import BudgetExhausted, ModelUnpriced, Spender
 from madang.kernel import log
 from madang.kernel.auth import Principal
-from madang.kernel.db import Tx
+from madang.kernel.db import LONG_SECONDS, Tx, set_statement_timeout
 from madang.kernel.errors import NotFound, Problem
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
@@ -230,6 +230,7 @@ def _embedded_in(collection: Collection) -> ColumnElement[bool]:
 async def publish(work: Work) -> None:
     """Write the keyword index and let searches see the document."""
     async with work.step() as (tx, document):
+        await set_statement_timeout(tx, LONG_SECONDS)
         found = await tx.execute(
             select(DocumentChunk.number, DocumentChunk.heading, DocumentChunk.text)
             .where(DocumentChunk.document_id == document.id)

@@ -4,6 +4,7 @@ from sqlalchemy import text
 
 from madang.features.operations.settings import load
 from madang.kernel import log
+from madang.kernel.db import LONG_SECONDS, set_statement_timeout
 from madang.kernel.house import House
 
 logger = log.get_logger(__name__)
@@ -13,6 +14,7 @@ async def turn_months(house: House) -> None:
     """Open the months to come, and drop those that are older than `MADANG_AUDIT_MONTHS`."""
     keep = load().audit_months
     async with house.db.transaction() as tx:
+        await set_statement_timeout(tx, LONG_SECONDS)
         await tx.execute(text("SELECT supervisor.open_months('supervisor', 'audit')"))
         strays = await tx.scalar(text("SELECT supervisor.count_strays('supervisor', 'audit')"))
         kept = await tx.scalar(text("SELECT months FROM supervisor.retention WHERE table_name = 'supervisor.audit'"))

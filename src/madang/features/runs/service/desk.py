@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,7 @@ from madang.features.runs.access import own_run
 from madang.features.runs.contracts import (
     ENDED,
     PERFORM,
+    TERMINAL,
     EventType,
     RunEnded,
     RunOrder,
@@ -32,7 +33,6 @@ from madang.kernel.tail import Event
 
 STOP_CHANNEL = "runs:stop"
 RECEIPT_WAIT_SECONDS = 5.0
-_LOOK_SECONDS = 0.05
 _TELL_SECONDS = 0.5
 
 
@@ -170,18 +170,25 @@ async def _end_unbegun(tx: Tx, run: Run) -> None:
 
 
 async def _await_end(house: House, who: Principal, run_id: UUID) -> Run:
-    """Tell the workers, and again until the end: whoever takes the run or listens again just now has not heard it."""
-    began = told = asyncio.get_running_loop().time()
+    """Tell the workers, and again until the end: whoever takes the run or listens again just now has not heard it.
+
+    The run's log says when it has ended; the row is looked at then, and as often as the workers are told.
+    """
+    clock = asyncio.get_running_loop().time
+    began = told = clock()
     await _tell_workers(house, run_id)
-    while True:
-        run = await _look(house, who, run_id)
-        at = asyncio.get_running_loop().time()
-        if run.status in ENDED or at > began + RECEIPT_WAIT_SECONDS:
-            return run
-        if at > told + _TELL_SECONDS:
-            told = at
-            await _tell_workers(house, run_id)
-        await asyncio.sleep(_LOOK_SECONDS)
+    async with aclosing(house.streams.follow(str(run_id), 0, _TELL_SECONDS)) as batches:
+        async for batch in batches:
+            is_due = clock() >= told + _TELL_SECONDS
+            if not is_due and not (batch and batch[-1].type in TERMINAL):
+                continue
+            run = await _look(house, who, run_id)
+            if run.status in ENDED or clock() > began + RECEIPT_WAIT_SECONDS:
+                return run
+            if is_due:
+                told = clock()
+                await _tell_workers(house, run_id)
+    raise AssertionError("a log that is followed does not end")
 
 
 async def _tell_workers(house: House, run_id: UUID) -> None:

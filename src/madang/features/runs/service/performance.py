@@ -1,16 +1,14 @@
 """Performing a run in a worker: claim, agent, end; whatever dies in between, another attempt says the rest."""
 
 import asyncio
+import random
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-import psycopg
-import psycopg_pool
 from redis.exceptions import RedisError
 from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from madang.features.agents.public import Turn, forget_run, run_agent
 from madang.features.providers.public import estimate_usage, model_info, upstream_message
@@ -27,6 +25,7 @@ from madang.kernel import log
 from madang.kernel.auth import Principal
 from madang.kernel.db import Delivery, Tx
 from madang.kernel.errors import Problem
+from madang.kernel.failures import FAILURES_OF_OURS, TEMPORARY, Failure, classify, is_temporary
 from madang.kernel.house import House
 from madang.kernel.jobs import spawn
 from madang.kernel.streams import FencedError, LogWriter
@@ -34,8 +33,8 @@ from madang.kernel.tail import Event
 
 logger = log.get_logger(__name__)
 
-AWAY = (SQLAlchemyError, psycopg.OperationalError, psycopg_pool.PoolTimeout, RedisError, OSError)
-"""What says that PostgreSQL or Valkey is away; a run waits for them and goes on."""
+WORTH_ANOTHER_ATTEMPT = frozenset({Failure.UNAVAILABLE, Failure.CONTENDED})
+"""What a run waits out and then says its answer again, which is paid again; anything else ends it."""
 
 STORED = ("status", "text", "citations", "usage", "unbooked", "error", "log", "finish_reason")
 """What a run's end writes; what was asked is not needed any more."""
@@ -54,7 +53,9 @@ END = (
 )
 """Ends a run, if the attempt that says so is still its writer."""
 
-_WAITS = (0.1, 0.2, 0.5, 1.0, 2.0)
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS, _MOST_DOUBLINGS = 0.1, 2.0, 5
+_REFUSALS, _REFUSED_WAIT_SECONDS, _UNSTORABLE_WAIT_SECONDS = 5, 1.0, 30.0
+"""An end that PostgreSQL refuses for no fault of its values is tried so often as it is, as a schema may be changing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,12 @@ _BROKEN = {
 }
 BROKEN = Ending("failed", EventType.FAILED, _BROKEN, _BROKEN)
 
+_BUSY = {
+    "code": "service_unavailable",
+    "message": "The server had too much to do to finish this answer. Ask again in a moment.",
+}
+BUSY = Ending("failed", EventType.FAILED, _BUSY, _BUSY)
+
 
 async def perform(house: House, order: RunOrder, delivery: Delivery) -> None:
     """The job handler: take the run and bring it to an end, or leave it to whoever took it over."""
@@ -88,7 +95,10 @@ async def perform(house: House, order: RunOrder, delivery: Delivery) -> None:
 
 
 async def _attempt(house: House, hands: Hands, hand: Hand) -> Hand | None:
-    """One attempt; the next one to make when PostgreSQL or Valkey went away under it."""
+    """One attempt; the next one to make when PostgreSQL or Valkey went away under it.
+
+    Whatever else goes wrong in it has ended the run, so that nobody pays for the same again.
+    """
     try:
         recorder = await _open_log(house, hand)
         hand.written = recorder.log.events
@@ -103,8 +113,10 @@ async def _attempt(house: House, hands: Hands, hand: Hand) -> Hand | None:
         if hand.reason != "lost":
             await hands.give_back(hand)
             raise
-    except AWAY as error:
-        logger.warning("run_interrupted", error=log.first_line(error))
+    except Exception as error:
+        if classify(error) not in WORTH_ANOTHER_ATTEMPT:
+            raise
+        logger.warning("run_interrupted", failure=classify(error), error=log.first_line(error))
         return await _try_again(hands, hand)
     finally:
         hands.drop(hand)
@@ -121,7 +133,7 @@ async def _open_log(house: House, hand: Hand) -> Recorder:
             writer = house.streams.writer(key, 1) if is_new else await _claim(house, hand)
         except (RedisError, OSError) as error:
             logger.warning("log_not_claimed", error=log.first_line(error))
-            await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
+            await _pause(tries)
             tries += 1
         else:
             recorder = Recorder(writer)
@@ -150,11 +162,14 @@ async def _answer(house: House, hand: Hand, recorder: Recorder) -> Ending:
         if hand.was_stopped:
             return _stopped(house, hand, recorder)
         raise
-    except (FencedError, *AWAY):
+    except FencedError:
         raise
-    except Exception:  # an agent may raise anything; its person gets a clear end all the same
-        logger.exception("agent_failed")
-        return BROKEN
+    except Exception as error:  # an agent may raise anything; its person gets a clear end all the same
+        failure = classify(error)
+        if failure in WORTH_ANOTHER_ATTEMPT:
+            raise
+        logger.exception("agent_failed", failure=failure)
+        return BUSY if failure is Failure.EXHAUSTED else BROKEN
     return _finished(hand.run, recorder.finish_reason) if refusal is None else _refused(refusal)
 
 
@@ -213,20 +228,19 @@ def _stopped(house: House, hand: Hand, recorder: Recorder) -> Ending:
 
 
 async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending, tally: Tally) -> None:
-    """Store the end, however long PostgreSQL is away, then tell it. Raises `FencedError`."""
+    """Store the end, however long PostgreSQL is away, then tell it. Raises `FencedError`.
+
+    An end that PostgreSQL does not take for good is replaced by a plainer one. If it takes none, the run is held and
+    the plainest tried now and then: to let it go would have the same answer made, and paid, by another.
+    """
     tries = 0
     while True:
         try:
             last, totals = await _store(house, hand, recorder, ending, tally)
-        except DataError:
-            if ending is BROKEN and not recorder.citations:
-                raise
-            logger.exception("end_not_storable")  # and would not be for ever: the person gets a clear end instead
-            recorder.citations.clear()
-            ending = BROKEN
-        except AWAY as error:
-            logger.warning("end_not_stored", error=log.first_line(error))
-            await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
+        except FencedError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is: nobody else can end this run without answering anew
+            ending = await _after_refusal(error, recorder, ending, tries)
             tries += 1
         else:
             recorder.log.append(last.type, last.data)
@@ -234,6 +248,23 @@ async def _end(house: House, hand: Hand, recorder: Recorder, ending: Ending, tal
             count_ended(ending.status, totals)
             logger.info("run_ended", status=ending.status)
             return
+
+
+async def _after_refusal(error: Exception, recorder: Recorder, ending: Ending, tries: int) -> Ending:
+    """Wait as long as the error asks for; the end to store then."""
+    failure = classify(error)
+    if failure in TEMPORARY:
+        logger.warning("end_not_stored", failure=failure, error=log.first_line(error))
+        await _pause(tries)
+        return ending
+    logger.error("end_not_storable", failure=failure, exc_info=error)
+    if failure is Failure.INPUT:
+        if ending is BROKEN and not recorder.citations:
+            recorder.text.clear()  # the last that is not ours
+        recorder.citations.clear()
+        return BROKEN
+    await asyncio.sleep(_REFUSED_WAIT_SECONDS if tries < _REFUSALS else _UNSTORABLE_WAIT_SECONDS)
+    return ending if tries < _REFUSALS else BROKEN
 
 
 async def _store(
@@ -276,11 +307,19 @@ async def _try_again(hands: Hands, hand: Hand) -> Hand | None:
     tries = 0
     while True:
         try:
-            await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
+            await _pause(tries)
             return await hands.retake(hand)
-        except AWAY:
-            tries += 1
         except asyncio.CancelledError:
-            with suppress(*AWAY):
+            with suppress(*FAILURES_OF_OURS):
                 await hands.give_back(hand)
             raise
+        except FAILURES_OF_OURS as error:
+            if not is_temporary(error):
+                raise
+            tries += 1
+
+
+async def _pause(tries: int) -> None:
+    """Wait, twice as long after each try and for some moment of that time, so that not all come back at once."""
+    longest = min(_FIRST_WAIT_SECONDS * 2 ** min(tries, _MOST_DOUBLINGS), _LONGEST_WAIT_SECONDS)
+    await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311  # no secret

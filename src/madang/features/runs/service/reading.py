@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from madang.features.runs.access import own_run
 from madang.features.runs.contracts import TERMINAL, EventType
@@ -16,6 +15,7 @@ from madang.features.runs.settings import load
 from madang.features.runs.tables import Run
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
+from madang.kernel.failures import FAILURES_OF_OURS, is_temporary
 from madang.kernel.house import House
 from madang.kernel.tail import Event
 
@@ -65,7 +65,9 @@ async def _ended(house: House, run_id: UUID, after: int) -> list[Event] | None:
     try:
         async with house.db.transaction() as tx:
             run = (await tx.execute(select(Run.log).where(Run.id == run_id))).first()
-    except (SQLAlchemyError, OSError):
+    except FAILURES_OF_OURS as error:
+        if not is_temporary(error):
+            raise
         return None
     if run is None:
         return []

@@ -1,13 +1,13 @@
 """The meter of a process: it knows which budgets there are, makes reservations, and books what ended, many at once."""
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from time import perf_counter
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from madang.features.usage.contracts import (
     MOST_AMOUNT,
@@ -27,6 +27,7 @@ from madang.features.usage.tables import BUDGETS
 from madang.kernel import log
 from madang.kernel.clock import now
 from madang.kernel.errors import Problem
+from madang.kernel.failures import FAILURES_OF_OURS, Failure, classify, is_temporary
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
@@ -101,9 +102,9 @@ class Meter:
             async with self._house.db.transaction() as tx:
                 found = await tx.execute(select(BUDGETS.c.subject_id).distinct().limit(MOST_SUBJECTS + 1))
                 subjects = frozenset(found.scalars())
-        except (SQLAlchemyError, OSError):
+        except FAILURES_OF_OURS as error:
             # An answer need not wait for PostgreSQL only to hear once more that no budget binds it.
-            if not self._has_looked:
+            if not (self._has_looked and is_temporary(error)):
                 raise
             logger.warning("budgets_not_looked_at")
         else:
@@ -185,16 +186,17 @@ class Meter:
                 batch = self._waiting[:size]
                 try:
                     await ledger.book(self._house, batch)
-                except ledger.UNBOOKABLE as error:
-                    # Something that can never be written must not keep back what can.
-                    if len(batch) == 1:
-                        logger.exception("usage_lost", calls=1, model=batch[0].model, error=str(error).splitlines()[0])
-                        del self._waiting[0]
-                    size = max(len(batch) // 2, 1)
-                except (SQLAlchemyError, OSError) as error:
-                    logger.warning("usage_not_booked", calls=len(self._waiting), error=str(error).splitlines()[0])
+                except Exception as error:  # whatever it is: what waits here is written nowhere else
+                    if classify(error) is Failure.INPUT or isinstance(error, ledger.UNBOOKABLE):
+                        # Something that can never be written must not keep back what can.
+                        if len(batch) == 1:
+                            logger.exception("usage_lost", calls=1, model=batch[0].model, error=log.first_line(error))
+                            del self._waiting[0]
+                        size = max(len(batch) // 2, 1)
+                        continue
+                    logger.warning("usage_not_booked", calls=len(self._waiting), error=log.first_line(error))
                     self._limit_waiting()
-                    await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
+                    await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)] * random.uniform(0.5, 1))  # noqa: S311  # no secret
                     tries += 1
                 else:
                     del self._waiting[: len(batch)]
@@ -215,8 +217,8 @@ class Meter:
             if self._held:
                 try:
                     await ledger.renew(self._house, list(self._held))
-                except (SQLAlchemyError, OSError) as error:
-                    logger.warning("reservations_not_renewed", calls=len(self._held), error=str(error).splitlines()[0])
+                except Exception as error:  # noqa: BLE001  # whatever it is, without renewals all are lost
+                    logger.warning("reservations_not_renewed", calls=len(self._held), error=log.first_line(error))
 
     async def close(self) -> None:
         """Book what is left, as long as the process has time for it."""
