@@ -20,11 +20,11 @@ def refuse_waits_in_transactions() -> None:
     """Let every command to Valkey and every request over HTTP fail while its task has a transaction open."""
     Redis.execute_command = _guarded(Redis.execute_command, "Valkey")  # type: ignore[method-assign]  # for good
     Pipeline.execute = _guarded(Pipeline.execute, "Valkey")  # type: ignore[method-assign]  # for good
-    aiohttp.ClientSession._request = _guarded(aiohttp.ClientSession._request, "HTTP")  # type: ignore[method-assign]
+    aiohttp.ClientSession._request = _guarded(aiohttp.ClientSession._request, "HTTP")  # type: ignore[method-assign]  # for good
 
 
 def _callers() -> set[str]:
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # what `inspect.currentframe` calls
     names = set[str]()
     while frame is not None:
         names.add(str(frame.f_globals["__name__"]))

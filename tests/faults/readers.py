@@ -91,7 +91,8 @@ class People:
                     ) as response:
                         if response.status < 500:
                             assert response.status < 400, await response.text()
-                            return await response.json()
+                            answer: dict[str, Any] = await response.json()
+                            return answer
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def ask_on(self, model: str, readers: int = 2) -> None:
@@ -129,7 +130,8 @@ class People:
                         timeout=aiohttp.ClientTimeout(total=10),
                     ) as response:
                         if response.status == 202:
-                            return await response.json()
+                            answer: dict[str, Any] = await response.json()
+                            return answer
                         assert response.status >= 500, await response.text()
                 await asyncio.sleep(AGAIN_SECONDS)
 

@@ -120,18 +120,11 @@ def handle_errors(app: FastAPI) -> None:
         problem.status = status  # type: ignore[misc]  # as above
         return problem_response(problem)
 
-    async def on_away(_request: Request, error: Exception) -> JSONResponse:
-        failure = classify(error)
-        if failure in {Failure.BROKEN, Failure.INPUT}:
-            return problem_response(unexpected(error))
-        logger.warning("service_away", failure=failure, error=log.first_line(error))
-        return problem_response(_away(error, failure))
-
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(StarletteHTTPException, on_http)
     for away in (*FAILURES_OF_OURS, DatabaseUnavailableError, RedisError):
-        app.add_exception_handler(away, on_away)
+        app.add_exception_handler(away, _on_away)
 
 
 def _field_error(found: dict[str, Any]) -> dict[str, object]:
@@ -156,6 +149,14 @@ _HTTP_CODES = {
 
 
 RETRY_AFTER_SECONDS = {Failure.CONTENDED: 1, Failure.UNAVAILABLE: 2, Failure.EXHAUSTED: 3}
+
+
+async def _on_away(_request: Request, error: Exception) -> JSONResponse:
+    failure = classify(error)
+    if failure in {Failure.BROKEN, Failure.INPUT}:
+        return problem_response(unexpected(error))
+    logger.warning("service_away", failure=failure, error=log.first_line(error))
+    return problem_response(_away(error, failure))
 
 
 def _away(error: Exception, failure: Failure) -> Problem:
