@@ -24,7 +24,7 @@ def refuse_waits_in_transactions() -> None:
 
 
 def _callers() -> set[str]:
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # what `inspect.currentframe` calls
+    frame: FrameType | None = sys._getframe(1)  # what `inspect.currentframe` calls
     names = set[str]()
     while frame is not None:
         names.add(str(frame.f_globals["__name__"]))

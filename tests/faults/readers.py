@@ -138,7 +138,8 @@ class People:
     async def _stored(self, path: str) -> dict[str, Any]:
         messages = (await self.request("GET", path))["items"]
         assert [message["role"] for message in messages] == ["user", "assistant"], messages
-        return messages[1]
+        answer: dict[str, Any] = messages[1]
+        return answer
 
     async def read(self, run_id: str) -> Seen:
         """Read the run to its end, resuming after every break; some readers also hang up by themselves."""
@@ -150,8 +151,8 @@ class People:
                     seen.take(seq, kind, data)
                     if kind == "message.delta":
                         self.reading.add(run_id)
-                        self.heard[run_id] += 1
-                    if hang_up and not seen.ended and self.dice.random() < 0.1:
+                        self.heard[run_id] += len(data["text"].split())
+                    if hang_up and kind not in ENDS and self.dice.random() < 0.1:
                         break
             seen.connections += 1
             if not seen.ended:
