@@ -24,10 +24,9 @@ from ground import Ground, model_server, open_ground
 
 from madang.features.agents.contracts import AgentContext, Turn
 from madang.features.agents.service.answering import answer_small
-from madang.features.agents.service.checkpoints import Thread
 from madang.features.agents.service.language import NOT_IN_DOCUMENTS, WRITTEN
 from madang.features.agents.service.prompts import Source
-from madang.features.agents.service.running import Record
+from madang.features.agents.service.record import Record
 from madang.features.providers.public import Message, model_info
 from madang.kernel.ids import new_id
 
@@ -93,7 +92,7 @@ def korquad_pairs(path: Path) -> list[Asked]:
 async def reply(ground: Ground, asked: Asked, passage: str) -> str:
     """What the assistant says when the search has found this passage."""
     turn = Turn(new_id(), ground.who, [Message("user", asked.question)])
-    record = Record(Heard(), Thread(turn.run_id, attempt=1))
+    record = Record(Heard())
     source = Source(document_id=str(UUID(int=1)), title="x", page=1, text=passage, score=1.0)
     context = AgentContext(ground.house, ground.who, turn, record)
     await answer_small(context, model_info(ground.house, "local/gemma3-270m"), [source], looked=True)

@@ -64,6 +64,10 @@ class House:
                 del self._resources[open_it]
             raise
 
+    def has_opened(self, open_it: "Callable[[House], AbstractAsyncContextManager[Any]]") -> bool:
+        """Whether anybody has asked for this resource."""
+        return open_it in self._resources
+
 
 @asynccontextmanager
 async def open_house(

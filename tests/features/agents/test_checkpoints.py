@@ -13,8 +13,17 @@ from langgraph.types import Command, interrupt
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import text
 
-from madang.features.agents.public import AGENT, AgentSpec, agent_of, prepare_checkpoints, run_agent, warm_up
+from madang.features.agents.public import (
+    AGENT,
+    AgentSpec,
+    agent_of,
+    forget_run,
+    prepare_checkpoints,
+    run_agent,
+    warm_up,
+)
 from madang.features.agents.service.checkpoints import COLUMNS, RunSaver, Thread, open_saver, threads_of
+from madang.features.agents.service.running import open_graphs
 from madang.features.agents.service.tidying import forget_leftovers
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
@@ -172,6 +181,33 @@ async def test_anybody_can_offer_an_agent(house_settings, emit, attempt):
         assert agent_of(house, "parrot").title == "Parrot"
         turn = turn_of(Principal(new_id()), "echo?", agent="parrot")
         assert (await run_agent(house, turn, emit, attempt)).text == "echo?"
+
+
+class Talkers(Module):
+    """An agent that answers what begins with "hi" at once, and has a graph for the rest."""
+
+    name = "talkers"
+
+    def offers(self):
+        return (AGENT.offer(AgentSpec("talker", "Talker", build_parrot, self.at_once)),)
+
+    async def at_once(self, context):
+        if not context.turn.messages[-1].content.startswith("hi"):
+            return False
+        context.emit.delta("hello")
+        return True
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+@pytest.mark.parametrize(("question", "answer"), [("hi there", "hello"), ("echo?", "echo?")])
+async def test_an_agent_may_answer_at_once_what_needs_no_graph(house_settings, emit, question, answer, attempt):
+    async with open_house(house_settings, [Talkers()], "test", deliver=lambda _: None) as house:
+        turn = turn_of(Principal(new_id()), question, agent="talker")
+        assert (await run_agent(house, turn, emit, attempt)).text == answer
+        needs_graphs = attempt > 1 or answer != "hello"
+        assert house.has_opened(open_graphs) is needs_graphs
+        await forget_run(house, turn.run_id, attempt)
+        assert house.has_opened(open_graphs) is needs_graphs
 
 
 class Sleepers(Module):

@@ -1,6 +1,6 @@
 """What an agent is given and gives back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -115,6 +115,7 @@ class AgentContext:
 
 type Graph = "CompiledStateGraph[Any, AgentContext, Any, Any]"
 type Build = "Callable[[BaseCheckpointSaver[Any] | None], Graph]"
+type AtOnce = Callable[[AgentContext], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +125,16 @@ class AgentSpec:
     `build(checkpointer)` compiles its LangGraph graph once a process. The graph starts from an empty state, finds the
     turn in its runtime context, emits what people see through `context.emit`, and may checkpoint after each node; a
     node that is run again must emit its text from the start.
+
+    `at_once(context)`, where there is one, is asked before the graph is begun and answers turns in which nothing is
+    worked out that another attempt could use: they cost less without a graph. It returns False, and has emitted
+    nothing, for those that are the graph's.
     """
 
     name: str
     title: str
     build: Build
+    at_once: AtOnce | None = None
 
 
 AGENT: Slot[AgentSpec] = Slot("agent")

@@ -9,7 +9,7 @@ from madang.kernel.module import Module, Offer
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
 
-    from madang.features.agents.contracts import Graph
+    from madang.features.agents.contracts import AgentContext, Graph
     from madang.kernel.jobs import Schedule
 
 
@@ -29,10 +29,16 @@ class Agents(Module):
         """The assistant."""
         from madang.features.agents.contracts import AGENT, AgentSpec
 
-        return (AGENT.offer(AgentSpec("assistant", "Assistant", _assistant)),)
+        return (AGENT.offer(AgentSpec("assistant", "Assistant", _assistant, _at_once)),)
 
 
 def _assistant(checkpointer: "BaseCheckpointSaver[str] | None") -> "Graph":
-    from madang.features.agents.service.assistant import build
+    from madang.features.agents.service.assistant_graph import build
 
     return build(checkpointer)
+
+
+async def _at_once(context: "AgentContext") -> bool:
+    from madang.features.agents.service.assistant import answer_at_once
+
+    return await answer_at_once(context)

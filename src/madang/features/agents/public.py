@@ -46,7 +46,7 @@ async def run_agent(house: "House", turn: Turn, emit: Emitter, attempt: int = 1)
     A second `attempt` does not run the nodes again that an earlier one had finished before it began to speak; the
     text of the answer is said from its start. An earlier attempt that still runs somewhere cannot disturb it.
     Cancelling the task closes the connection to the model at once and reports the usage so far. Raises `AgentUnknown`
-    and the errors of `providers`. LangGraph is imported by the first call: only workers pay for it.
+    and the errors of `providers`. LangGraph is imported by the first turn that needs a graph.
     """
     running = importlib.import_module(_RUNNING)
     outcome: Outcome = await running.run_agent(house, turn, emit, attempt)
@@ -54,7 +54,7 @@ async def run_agent(house: "House", turn: Turn, emit: Emitter, attempt: int = 1)
 
 
 async def warm_up(house: "House") -> None:
-    """Import LangGraph and compile the agents, so that a worker's first answer does not wait for it (2 s)."""
+    """Import LangGraph and compile the agents if turns will need it, so that none has to wait for it (2 s)."""
     await importlib.import_module(_RUNNING).warm_up(house)
 
 

@@ -6,62 +6,39 @@ that finds nothing by itself ("And when?") is searched for again together with t
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
-
-from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
 
 from madang.features.agents import settings as agent_settings
-from madang.features.agents.contracts import AgentContext, Graph, Turn
+from madang.features.agents.contracts import AgentContext, Turn
 from madang.features.agents.service import answering
 from madang.features.agents.service.prompts import Source
 from madang.features.agents.service.small_talk import small_talk
 from madang.features.knowledge.public import GOOD_ENOUGH, Passage, find, has_documents
 from madang.features.providers.public import model_info
 
-if TYPE_CHECKING:
-    from langgraph.checkpoint.base import BaseCheckpointSaver
-
 WORTH_SHOWING = 0.1
 """Beside a good passage, others are shown to the model down to this chance."""
 
 
-class State(TypedDict, total=False):
-    """What the answer needs of the search: whether there was one, and what it found. Empty without a search."""
+async def answer_at_once(context: AgentContext) -> bool:
+    """Answer a turn that needs no documents; False, with nothing said, when it needs some."""
+    if await _needs_documents(context):
+        return False
+    await reply(context, [], looked=False)
+    return True
 
-    looked: bool
-    sources: list[Source]
 
-
-async def look(state: State, runtime: Runtime[AgentContext]) -> State:
-    """Find sources if the turn needs any."""
-    context = runtime.context
-    if not await _needs_documents(context):
-        return {}
+async def look(context: AgentContext) -> list[Source]:
+    """What the documents have to say on the turn; nothing when they have nothing that is good enough."""
     context.emit.step("search")
-    passages = await _search(context)
-    return {"looked": True, "sources": [_source(passage) for passage in passages]}
+    return [_source(passage) for passage in await _search(context)]
 
 
-async def reply(state: State, runtime: Runtime[AgentContext]) -> State:
-    """Answer from what was found."""
-    context = runtime.context
+async def reply(context: AgentContext, sources: Sequence[Source], *, looked: bool) -> None:
+    """Answer, from what was found if the documents were looked at."""
     model = model_info(context.house, context.turn.model)
     context.emit.step("answer")
     write = answering.answer_small if model.built_in else answering.answer
-    await write(context, model, state.get("sources", []), looked=state.get("looked", False))
-    return {}
-
-
-def build(checkpointer: "BaseCheckpointSaver[str] | None") -> Graph:
-    """The graph: look, then reply."""
-    graph = StateGraph(State, context_schema=AgentContext)
-    graph.add_node("look", look)  # pyright: ignore[reportUnknownMemberType]  # its overloads are partly untyped
-    graph.add_node("reply", reply)  # pyright: ignore[reportUnknownMemberType]  # the same
-    graph.add_edge(START, "look")
-    graph.add_edge("look", "reply")
-    graph.add_edge("reply", END)
-    return graph.compile(checkpointer=checkpointer, name="assistant")  # pyright: ignore[reportUnknownMemberType]  # the same
+    await write(context, model, sources, looked=looked)
 
 
 async def _needs_documents(context: AgentContext) -> bool:

@@ -126,12 +126,18 @@ async def delete_document(tx: Tx, who: Principal, document_id: UUID) -> None:
     await delete_file(tx, who, document.file_id)
 
 
+_ANY_READY = select(exists().where(Document.status == "ready"))
 _HAS_READY = select(exists().where(Document.account_id == bindparam("account"), Document.status == "ready"))
 
 
 async def has_documents(tx: Tx, who: Principal) -> bool:
     """Whether the account has any document that can be searched."""
     return bool(await tx.scalar(_HAS_READY, {"account": who.account_id}))
+
+
+async def any_documents(tx: Tx) -> bool:
+    """Whether anybody whose rows the transaction sees has a document that can be searched."""
+    return bool(await tx.scalar(_ANY_READY))
 
 
 async def require_documents(tx: Tx, who: Principal, document_ids: Sequence[UUID]) -> None:
