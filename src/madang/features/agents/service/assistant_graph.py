@@ -19,7 +19,7 @@ class State(TypedDict, total=False):
     sources: list[Source]
 
 
-async def look(state: State, runtime: Runtime[AgentContext]) -> State:  # noqa: ARG001  # LangGraph passes it by name
+async def look(state: State, runtime: Runtime[AgentContext]) -> State:  # LangGraph passes it by name
     """Find sources."""
     return {"sources": await assistant.look(runtime.context)}
 
