@@ -8,12 +8,12 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, column, table, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.pool import QueuePool
 
 from madang.kernel.auth import Principal
-from madang.kernel.db import APP_ROLE, Tx, owner_policy
+from madang.kernel.db import APP_ROLE, Delivery, Tx, owner_policy, posting
 from madang.kernel.house import House, open_house
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
@@ -83,6 +83,57 @@ async def test_nobody_writes_reads_or_removes_for_others(house: House, people: t
         async with house.db.transaction(mine) as tx:
             await tx.execute(text("UPDATE partner.test_notes SET account_id = :it"), {"it": theirs.account_id})
     assert await bodies(house, theirs) == ["b0", "b1"]
+
+
+async def test_single_statements_see_what_a_transaction_sees(house: House, people: tuple[Principal, Principal]):
+    """The house all rows, somebody their own; and neither leaves its scope to the next transaction."""
+    count = text("SELECT count(*) FROM partner.test_notes")
+    keyed = Principal(people[0].account_id, key_id=new_id())
+    for _ in range(3):
+        found = [await house.db.once(count, {})]
+        found += [await house.db.look(who, count, {}) for who in (*people, keyed, Principal(new_id()))]
+        assert [row and row[0] for row in found] == [4, 2, 2, 2, 0]
+        assert await bodies(house, people[1]) == ["b0", "b1"]
+        async with house.db.engine.connect() as connection:
+            assert (await connection.execute(BODIES)).all() == []
+
+
+async def test_looking_that_fails_leaves_the_connection_good(house: House, people: tuple[Principal, Principal]):
+    with pytest.raises(DBAPIError, match="division by zero"):
+        await house.db.look(people[0], text("SELECT 1 / 0"), {})
+    assert await bodies(house, people[0]) == ["a0", "a1"]
+    assert cast("QueuePool", house.db.engine.pool).checkedout() == 0
+
+
+NOTES = table("test_notes", column("body"), schema="partner")
+RENAME = posting(
+    update(NOTES)
+    .where(NOTES.c.body == bindparam("old"))
+    .values(body=bindparam("new"))
+    .returning(NOTES.c.body)
+    .cte("renamed")
+)
+
+
+async def test_an_event_of_a_single_statement_is_announced_if_it_changed_anything(
+    house_settings: Settings, house: House, people: tuple[Principal, Principal]
+):
+    told: list[Delivery] = []
+    async with open_house(house_settings, [], "test", deliver=told.extend) as telling:
+        assert await telling.db.once(RENAME, {"old": "nobody", "new": "x"}, Noted("x")) is None
+        assert not told
+        with pytest.raises(DBAPIError, match="NUL"):
+            await telling.db.once(RENAME, {"old": "a0", "new": "y\x00"}, Noted("y"))
+        assert not told
+        assert await telling.db.once(RENAME, {"old": "a0", "new": "z"}, Noted("z")) is not None
+    assert await bodies(house, people[0]) == ["a1", "z"]
+    (delivery,) = told
+    kept = await house.db.once(
+        text("DELETE FROM supervisor.outbox WHERE id = :id RETURNING kind, name, payload, attempts, due_at > now()"),
+        {"id": delivery.id},
+    )
+    assert kept is not None
+    assert tuple(kept) == ("event", "test.noted", {"body": "z"}, 0, True)
 
 
 async def test_a_connection_that_says_nobody_sees_nothing(house: House, people: tuple[Principal, Principal]):

@@ -5,7 +5,7 @@ after it, so a crash can lose neither the change nor its consequences.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +14,13 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
+    CTE,
     BigInteger,
     Column,
     ColumnElement,
     DateTime,
+    Engine,
+    Executable,
     MetaData,
     SmallInteger,
     Table,
@@ -27,13 +30,18 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    literal_column,
     make_url,
+    select,
     text,
 )
+from sqlalchemy import Row as Found
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.util.concurrency import greenlet_spawn
 
 from madang.kernel.auth import Principal
 from madang.kernel.ids import new_id
@@ -63,6 +71,9 @@ LONG_SECONDS = 600.0
 
 GIVE_BACK_SECONDS, GIVE_BACK_LOOKS = 2.0, 100
 """How long closing waits for connections in use, and how often it looks."""
+
+MOST_ONCE = 4
+"""Connections of a process for single statements of the house."""
 
 HOUSE = "house"
 """The scope of the house itself, which sees every row."""
@@ -132,13 +143,30 @@ OUTBOX = Table(
 
 
 def in_seconds(seconds: Any) -> ColumnElement[Any]:  # noqa: ANN401  # a number or SQL
-    """A moment from now by the database's clock, as SQL; `seconds` may be SQL too."""
+    """A moment from now by the database's clock, as SQL; `seconds` may be SQL too. A number is no parameter."""
+    if isinstance(seconds, int | float):
+        return literal_column(f"(now() + make_interval(secs => {seconds!r}))", DateTime(timezone=True))
     return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 POST = insert(OUTBOX).values(
     due_at=func.coalesce(bindparam("due_at", type_=DateTime(timezone=True)), in_seconds(RESEND_AFTER_SECONDS))
 )
+
+
+def posting(change: CTE) -> ReturningInsert[Any]:
+    """A statement that makes a change, which returns one row if it did anything, and then posts what follows from it.
+
+    For `Tx.enqueue_with` and `Database.once`, where it saves a round trip.
+    """
+    row = {column.name: bindparam(f"post_{column.name}", type_=column.type) for column in _POSTED}
+    none: ColumnElement[int] = literal_column("0")
+    posted = select(*row.values(), in_seconds(RESEND_AFTER_SECONDS), none, none).select_from(change)
+    columns = [*row, "due_at", "attempts", "sends"]
+    return insert(OUTBOX).from_select(columns, posted, include_defaults=False).returning(OUTBOX.c.id)
+
+
+_POSTED = (OUTBOX.c.id, OUTBOX.c.kind, OUTBOX.c.name, OUTBOX.c.payload, OUTBOX.c.request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +184,14 @@ class Delivery:
     request_id: str | None
     again: bool = False
     lost: bool = False
+
+    def row(self, prefix: str = "") -> dict[str, object]:
+        """Its columns in the outbox."""
+        return {f"{prefix}{column.name}": getattr(self, column.name) for column in _POSTED}
+
+
+def _delivery(kind: Literal["event", "job"], name: str, payload: object) -> Delivery:
+    return Delivery(new_id(), kind, name, msgspec.to_builtins(payload), request_id())
 
 
 class Named(Protocol):
@@ -177,13 +213,19 @@ class Tx(AsyncSession):
         """Record a job with this transaction; a worker does it after the commit, not before `due_at` (UTC)."""
         await self._post("job", kind.name, payload, due_at)
 
+    async def enqueue_with[P](
+        self, statement: Executable, values: Mapping[str, object], kind: "JobKind[P]", payload: P
+    ) -> None:
+        """Make a change with a statement of `posting`, and record the job with it."""
+        delivery = _delivery("job", kind.name, payload)
+        await self.execute(statement, {**values, **delivery.row("post_")})
+        self.deliveries.append(delivery)
+
     async def _post(
         self, kind: Literal["event", "job"], name: str, payload: object, due_at: datetime | None = None
     ) -> None:
-        delivery = Delivery(new_id(), kind, name, msgspec.to_builtins(payload), request_id())
-        row = {"id": delivery.id, "kind": kind, "name": name, "payload": delivery.payload}
-        timing = {"request_id": delivery.request_id, "due_at": due_at}
-        await self.execute(POST, {**row, **timing})
+        delivery = _delivery(kind, name, payload)
+        await self.execute(POST, {**delivery.row(), "due_at": due_at})
         if due_at is None:
             self.deliveries.append(delivery)
 
@@ -191,13 +233,42 @@ class Tx(AsyncSession):
 class Database:
     """The engine of one process. `deliver` is called with what a committed transaction announced.
 
-    With `strict` a transaction within another of the same task is an error; without, it is logged.
+    Connections of `house` have the house's scope for good: single statements of it need no transaction to set it. With
+    `strict` a transaction within another of the same task is an error; without, it is logged.
     """
 
-    def __init__(self, engine: AsyncEngine, deliver: Callable[[list[Delivery]], None], *, strict: bool = True) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        house: AsyncEngine,
+        deliver: Callable[[list[Delivery]], None],
+        *,
+        strict: bool = True,
+    ) -> None:
         self.engine = engine
+        self._house = house.sync_engine
         self._deliver = deliver
         self._strict = strict
+
+    async def look(self, who: Principal, statement: Executable, values: Mapping[str, object]) -> Found[Any] | None:
+        """The first row of a statement that only reads, in a transaction of its own as `who`."""
+        return await greenlet_spawn(_look, self.engine.sync_engine, who, statement, values)
+
+    async def once(
+        self, statement: Executable, values: Mapping[str, object], event: Named | None = None
+    ) -> Found[Any] | None:
+        """Execute one statement as the house itself, committed when it is done; its first row.
+
+        It costs one round trip where a transaction has three. With an `event` the statement is one of `posting`, which
+        announces it.
+        """
+        if event is None:
+            return await greenlet_spawn(_once, self._house, statement, values)
+        delivery = _delivery("event", event.name, event)
+        row = await greenlet_spawn(_once, self._house, statement, {**values, **delivery.row("post_")})
+        if row is not None:
+            self._deliver([delivery])
+        return row
 
     @asynccontextmanager
     async def transaction(self, who: Principal | None = None) -> AsyncGenerator[Tx]:
@@ -221,10 +292,27 @@ class Database:
             self._deliver(tx.deliveries)
 
 
+def _look(engine: Engine, who: Principal, statement: Executable, values: Mapping[str, object]) -> Found[Any] | None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql(_opening(who))
+        row = connection.execute(statement, values).first()
+        connection.exec_driver_sql("COMMIT")
+    return row
+
+
+def _once(engine: Engine, statement: Executable, values: Mapping[str, object]) -> Found[Any] | None:
+    with engine.connect() as connection:
+        return connection.execute(statement, values).first()
+
+
 def _begin(session: Session, who: Principal | None) -> None:
     """Begin and set the scope in one round trip."""
+    session.connection().exec_driver_sql(_opening(who))
+
+
+def _opening(who: Principal | None) -> str:
     begin = _BEGIN_PLAIN if who and who.key_id and not who.is_supervisor else _BEGIN
-    session.connection().exec_driver_sql(begin.format(account=HOUSE if who is None else who.account_id))
+    return begin.format(account=HOUSE if who is None else who.account_id)
 
 
 async def act_as_house(tx: Tx) -> None:
@@ -257,8 +345,10 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def open_engine(settings: Settings, process: str) -> AsyncEngine:
+def open_engine(settings: Settings, process: str, *, house: bool = False) -> AsyncEngine:
     """A pool of connections that act as the application's role; its size comes from the settings.
+
+    With `house` they have the house's scope from the first moment, and are few: each is used for one statement at once.
 
     The connection used last is used next, so that few stay busy and keep their prepared statements. There is no
     overflow: transactions are short, and waiting for one is cheaper than signing in to PostgreSQL.
@@ -266,7 +356,7 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
     Errors say nothing of the values of a statement, which may be secrets: they are logged and kept.
 
     The driver begins nothing by itself (that is what AUTOCOMMIT means): `Database.transaction` begins and sets the
-    scope in one round trip, and there is no other way in.
+    scope in one round trip. `Database.once` is the only other way in.
     """
     longest = statement_seconds(settings, process)
 
@@ -279,13 +369,14 @@ def open_engine(settings: Settings, process: str) -> AsyncEngine:
         make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg"),
         connect_args={
             "async_creator_fn": connect,
-            "options": f"-c role={APP_ROLE} -c timezone=UTC {session_options(settings, process)}",
+            "options": f"-c role={APP_ROLE} -c timezone=UTC {session_options(settings, process)}"
+            + (f" -c madang.account={HOUSE}" if house else ""),
             "application_name": f"madang-{process}",
             "connect_timeout": CONNECT_SECONDS,
             **KEEPALIVES,
         },
         isolation_level="AUTOCOMMIT",
-        pool_size=settings.pool_of(process),
+        pool_size=min(settings.pool_of(process), MOST_ONCE) if house else settings.pool_of(process),
         max_overflow=0,
         hide_parameters=True,
         pool_use_lifo=True,

@@ -87,6 +87,8 @@ async def open_house(
             deliver = carrier.carry
         engine = open_engine(settings, process)
         stack.push_async_callback(close_engine, engine)
+        once = open_engine(settings, process, house=True)
+        stack.push_async_callback(close_engine, once)
         valkey = open_valkey(settings)
         stack.push_async_callback(valkey.aclose)
         writing = open_valkey(settings, patience=None)
@@ -101,7 +103,7 @@ async def open_house(
         async with AsyncExitStack() as resources:
             yield House(
                 settings=settings,
-                db=Database(engine, deliver, strict=settings.environment != "production"),
+                db=Database(engine, once, deliver, strict=settings.environment != "production"),
                 valkey=valkey,
                 storage=Storage(settings),
                 cache=Cache(valkey, settings.key_prefix),

@@ -26,7 +26,7 @@ from madang.features.runs.service.packing import pack, said, unpack
 from madang.features.runs.service.tally import count_ended
 from madang.features.runs.tables import RUNS, Run
 from madang.kernel.auth import Principal
-from madang.kernel.db import Tx
+from madang.kernel.db import Tx, posting
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.tail import Event
@@ -50,9 +50,12 @@ async def start_run(tx: Tx, who: Principal, request: RunRequest) -> UUID:
         "request": msgspec.to_builtins(request),
         "labels": labels,
     }
-    await tx.execute(insert(RUNS), row)
-    await tx.enqueue(PERFORM, RunOrder(run_id))
+    await tx.enqueue_with(_START, row, PERFORM, RunOrder(run_id))
     return run_id
+
+
+_NEW = ("id", "account_id", "agent", "model", "status", "attempt", "request", "labels")
+_START = posting(insert(RUNS).values({name: bindparam(name) for name in _NEW}).returning(RUNS.c.id).cte("run"))
 
 
 async def forget_account(tx: Tx, account_id: UUID) -> None:

@@ -156,19 +156,15 @@ class Hands:
 
     async def take(self, order: RunOrder, delivery: Delivery) -> Hand | None:
         """Claim the run, and answer for it from now on; None when it is another's, stopped or over."""
-        async with self.house.db.transaction() as tx:
-            mine = {"run": order.run_id, "owner": self.owner, "delivery": delivery.id}
-            taken = (await tx.execute(_take(), mine)).first()
-        return self._hold(taken, is_suspect=order.is_suspect)
+        mine = {"run": order.run_id, "owner": self.owner, "delivery": delivery.id}
+        return self._hold(await self.house.db.once(_take(), mine), is_suspect=order.is_suspect)
 
     async def retake(self, hand: Hand) -> Hand | None:
         """Begin another attempt at a run that is still ours; None when it is not."""
         if self.runs.get(hand.run.id) is not hand:
             return None
-        async with self.house.db.transaction() as tx:
-            mine = {"run": hand.run.id, "owner": self.owner, "attempt_before": hand.attempt}
-            taken = (await tx.execute(_retake(), mine)).first()
-        return self._hold(taken, hand.written, is_suspect=hand.is_suspect)
+        mine = {"run": hand.run.id, "owner": self.owner, "attempt_before": hand.attempt}
+        return self._hold(await self.house.db.once(_retake(), mine), hand.written, is_suspect=hand.is_suspect)
 
     def _hold(self, row: Row[Any] | None, written: Sequence[Event] = (), *, is_suspect: bool) -> Hand | None:
         if row is None:

@@ -23,7 +23,7 @@ from madang.features.runs.tables import RUNS
 from madang.features.usage.public import BudgetExhausted, Tally, tallied
 from madang.kernel import log
 from madang.kernel.auth import Principal
-from madang.kernel.db import Delivery, Tx
+from madang.kernel.db import Delivery, posting
 from madang.kernel.errors import Problem
 from madang.kernel.failures import FAILURES_OF_OURS, TEMPORARY, Failure, classify, is_temporary
 from madang.kernel.house import House
@@ -39,7 +39,7 @@ WORTH_ANOTHER_ATTEMPT = frozenset({Failure.UNAVAILABLE, Failure.CONTENDED})
 STORED = ("status", "text", "citations", "usage", "unbooked", "error", "log", "finish_reason")
 """What a run's end writes; what was asked is not needed any more."""
 
-END = (
+END = posting(
     update(RUNS)
     .where(RUNS.c.id == bindparam("run"), RUNS.c.status == "running", RUNS.c.attempt == bindparam("attempt_of"))
     .values(
@@ -50,8 +50,9 @@ END = (
         finished_at=func.now(),
     )
     .returning(RUNS.c.id)
+    .cte("ended")
 )
-"""Ends a run, if the attempt that says so is still its writer."""
+"""Ends a run, if the attempt that says so is still its writer, and announces it."""
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS, _MOST_DOUBLINGS = 0.1, 2.0, 5
 _REFUSALS, _REFUSED_WAIT_SECONDS, _UNSTORABLE_WAIT_SECONDS = 5, 1.0, 30.0
@@ -286,20 +287,17 @@ async def _store(
         "new_log": pack([*recorder.log.events, last]),
         "new_finish_reason": ending.finish_reason,
     }
-    async with house.db.transaction() as tx:
-        stored = await tx.execute(END, end)
-        if stored.first() is not None:
-            labels = {key: str(value) for key, value in hand.run.labels.items()}
-            await tx.announce(RunEnded(hand.run.id, hand.run.account_id, ending.status, labels))
-        elif not await _has_ended(tx, hand, ending):
-            raise FencedError(str(hand.run.id))
+    labels = {key: str(value) for key, value in hand.run.labels.items()}
+    ended = RunEnded(hand.run.id, hand.run.account_id, ending.status, labels)
+    if await house.db.once(END, end, ended) is None and not await _has_ended(house, hand, ending):
+        raise FencedError(str(hand.run.id))
     return last, totals
 
 
-async def _has_ended(tx: Tx, hand: Hand, ending: Ending) -> bool:
+async def _has_ended(house: House, hand: Hand, ending: Ending) -> bool:
     """Whether this attempt has stored this end before, and only the reply to it was lost."""
     ours = select(RUNS.c.id).where(RUNS.c.id == hand.run.id, RUNS.c.attempt == hand.attempt)
-    return await tx.scalar(ours.where(RUNS.c.status == ending.status)) is not None
+    return await house.db.once(ours.where(RUNS.c.status == ending.status), {}) is not None
 
 
 async def _try_again(hands: Hands, hand: Hand) -> Hand | None:
