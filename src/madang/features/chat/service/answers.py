@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, func, select, update
 
 from madang.features.chat.contracts import (
     MessageStatus,
@@ -25,6 +25,8 @@ _FREE = (
     update(SESSIONS)
     .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.active_run_id == bindparam("run"))
     .values(active_run_id=None, updated_at=func.now())
+    .returning(SESSIONS.c.id)
+    .cte("freed")
 )
 _FILL = (
     update(MESSAGES)
@@ -32,6 +34,12 @@ _FILL = (
     .where(MESSAGES.c.status == "streaming")
     .values(**{name: bindparam(f"new_{name}") for name in ANSWERED})
 )
+_FREED = select(func.count()).select_from(_FREE).scalar_subquery()
+_FREE_AND_FILL = _FILL.where(_FREED >= 0)
+"""Both at once. What is counted comes first, and so the session before its messages, as everywhere.
+
+A retry that comes just now would otherwise lock them crosswise.
+"""
 
 
 async def take_answer(tx: Tx, ended: RunEnded) -> None:
@@ -40,15 +48,17 @@ async def take_answer(tx: Tx, ended: RunEnded) -> None:
     result = (await results(tx, [ended.run_id])).get(ended.run_id)
     if answer_id is None or session_id is None or result is None:
         return
-    # The session before its messages, as everywhere: a retry that comes just now would otherwise lock them crosswise.
-    await tx.execute(_FREE, {"session": UUID(session_id), "run": ended.run_id})
-    await fill(tx, UUID(answer_id), result)
+    await tx.execute(_FREE_AND_FILL, {"session": UUID(session_id), **_filled(UUID(answer_id), result)})
 
 
 async def fill(tx: Tx, answer_id: UUID, result: RunResult) -> None:
     """Store how its run ended as the message; once it is there, nothing changes it."""
+    await tx.execute(_FILL, _filled(answer_id, result))
+
+
+def _filled(answer_id: UUID, result: RunResult) -> dict[str, object]:
     filled = {f"new_{name}": value for name, value in answer_of(result).items()}
-    await tx.execute(_FILL, {"answer": answer_id, "run": result.run_id, **filled})
+    return {"answer": answer_id, "run": result.run_id, **filled}
 
 
 def answer_of(result: RunResult) -> dict[str, object]:

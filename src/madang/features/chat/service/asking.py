@@ -5,7 +5,7 @@ import unicodedata
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Insert, bindparam, func, insert, select, update
 
 from madang.features.agents.public import agent_of
 from madang.features.chat.access import own_question, own_session, payer_of
@@ -106,7 +106,7 @@ async def _ask_again(house: House, tx: Tx, who: Principal, session_id: UUID, mes
         .values(superseded_at=func.now())
     )
     await tx.execute(insert(MESSAGES), _answer(who, accepted))
-    await _touch(tx, session_id, accepted.run_id, None)
+    await _touch(tx, session_id, accepted.run_id)
     return accepted
 
 
@@ -223,38 +223,64 @@ async def _store(
     tx: Tx, who: Principal, session: ChatSession | None, question: Question, asked: ChatMessage, accepted: Accepted
 ) -> None:
     title = derived_title(question.text)
-    if session is None:
-        row = {
-            "id": accepted.session_id,
-            "account_id": who.account_id,
-            "title": title,
-            "model": question.model,
-            "agent": question.agent,
-            "active_run_id": accepted.run_id,
-            "scope_id": question.scope_id,
-        }
-        await tx.execute(insert(SESSIONS), row)
-    else:
-        await _touch(tx, session.id, accepted.run_id, title if session.title == UNTITLED else None)
-    shared: dict[str, object] = {"account_id": who.account_id, "session_id": accepted.session_id}
-    question_row: dict[str, object] = {
-        **shared,
-        "id": asked.id,
-        "role": "user",
-        "status": "complete",
-        "text": question.text,
-        "reply_to": None,
-        "run_id": None,
-        "citations": [],
-        "request": asked.request,
-        "idempotency_key": asked.idempotency_key,
+    rows: dict[str, object] = {
+        "new_account_id": who.account_id,
+        "new_session_id": accepted.session_id,
+        "new_run_id": accepted.run_id,
+        "new_question_id": asked.id,
+        "new_answer_id": accepted.answer_id,
+        "new_text": question.text,
+        "new_request": asked.request,
+        "new_idempotency_key": asked.idempotency_key,
     }
-    answer_row = {**_answer(who, accepted), "request": None, "idempotency_key": None}
-    await tx.execute(insert(MESSAGES), [question_row, answer_row])
+    if session is None:
+        new = {
+            "new_title": title,
+            "new_model": question.model,
+            "new_agent": question.agent,
+            "new_scope_id": question.scope_id,
+        }
+        await tx.execute(_BEGIN, {**rows, **new})
+    else:
+        await tx.execute(_GO_ON, {**rows, "new_title": title if session.title == UNTITLED else None})
 
 
-async def _touch(tx: Tx, session_id: UUID, run_id: UUID, title: str | None) -> None:
+def _message(name: str, values: dict[str, object]) -> Insert:
+    """Puts a message of which its own `name`_id, and what both have, are parameters."""
+    shared: dict[str, object] = {one: bindparam(f"new_{one}") for one in ("account_id", "session_id")}
+    return insert(MESSAGES).values({"id": bindparam(f"new_{name}_id"), **shared, **values})
+
+
+_ASKED: dict[str, object] = {name: bindparam(f"new_{name}") for name in ("text", "request", "idempotency_key")}
+_QUESTION = _message("question", {"role": "user", "status": "complete", "citations": [], **_ASKED})
+_ANSWER: dict[str, object] = {"role": "assistant", "status": "streaming", "text": "", "citations": []}
+_LINKS: dict[str, object] = {"reply_to": bindparam("new_question_id"), "run_id": bindparam("new_run_id")}
+_BOTH = _message("answer", {**_ANSWER, **_LINKS}).add_cte(_QUESTION.cte("question"))
+"""A question and its answer."""
+_NEW = ("account_id", "title", "model", "agent", "scope_id")
+_BEGIN = _BOTH.add_cte(
+    insert(SESSIONS)
+    .values(
+        id=bindparam("new_session_id"),
+        active_run_id=bindparam("new_run_id"),
+        **{name: bindparam(f"new_{name}") for name in _NEW},
+    )
+    .cte("begun")
+)
+"""The same in a new session."""
+_GO_ON = _BOTH.add_cte(
+    update(SESSIONS)
+    .where(SESSIONS.c.id == bindparam("new_session_id"))
+    .values(
+        active_run_id=bindparam("new_run_id"),
+        updated_at=func.now(),
+        title=func.coalesce(bindparam("new_title"), SESSIONS.c.title),
+    )
+    .cte("touched")
+)
+"""The same in a session that there is, and is locked."""
+
+
+async def _touch(tx: Tx, session_id: UUID, run_id: UUID) -> None:
     changed: dict[str, object] = {"active_run_id": run_id, "updated_at": func.now()}
-    if title is not None:
-        changed["title"] = title
     await tx.execute(update(ChatSession).where(ChatSession.id == session_id).values(changed))
