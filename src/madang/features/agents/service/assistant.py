@@ -47,8 +47,7 @@ async def _needs_documents(context: AgentContext) -> bool:
         return True
     if small_talk(turn.messages[-1].content) is not None:
         return False
-    async with context.house.db.transaction(context.who) as tx:
-        return await has_documents(tx, context.who)
+    return await has_documents(context.house, context.who)
 
 
 async def _search(context: AgentContext) -> list[Passage]:

@@ -14,6 +14,7 @@ from madang.features.knowledge.tables import Document, DocumentChunk, DocumentPa
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.errors import Conflict, NotFound
+from madang.kernel.house import House
 from madang.kernel.ids import new_id
 
 
@@ -130,9 +131,10 @@ _ANY_READY = select(exists().where(Document.status == "ready"))
 _HAS_READY = select(exists().where(Document.account_id == bindparam("account"), Document.status == "ready"))
 
 
-async def has_documents(tx: Tx, who: Principal) -> bool:
+async def has_documents(house: House, who: Principal) -> bool:
     """Whether the account has any document that can be searched."""
-    return bool(await tx.scalar(_HAS_READY, {"account": who.account_id}))
+    found = await house.db.look(who, _HAS_READY, {"account": who.account_id})
+    return found is not None and bool(found[0])
 
 
 async def any_documents(tx: Tx) -> bool:
