@@ -118,10 +118,12 @@ class Tail:
     async def _interrupt(self) -> None:
         """Have the reader begin another round, which asks for the streams of those who joined too; for all at once.
 
-        Asking once may not be enough: the call can overtake the blocking read that it is meant for. While Valkey is
-        frozen it is asked rarely, and those who joined have their beats meanwhile.
+        Where others are being written to, that comes by itself, sooner than it would by asking for it. Asking once may
+        not be enough: the call can overtake the blocking read that it is meant for. While Valkey is frozen it is asked
+        rarely, and those who joined have their beats meanwhile.
         """
         tries = 0
+        await asyncio.sleep(_UNBLOCK_GAPS[0])
         while self._waits and self._round < self._wanted_round and self._client_id is not None:
             with suppress(RedisError, OSError):
                 await self._valkey.client_unblock(self._client_id)  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves **kwargs untyped
