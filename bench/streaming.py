@@ -1,9 +1,10 @@
 """What a streamed answer costs: 100 people chat at once through the whole path, from sign-in to server-sent events.
 
-`./dev bench streaming [--chats N] [--tokens N] [--rate N]`. A stand-in model on this machine streams words at a steady
-rate. Each chat has a session of its own. CPU is that of every process of `madang up` together, PostgreSQL and Valkey
-counted, from the first request to the last event; memory is the resident set of each process
-after the last event.
+`./dev bench streaming [--chats N] [--tokens N] [--rate N] [--parts]`. A stand-in model on this machine streams words at
+a steady rate. Each chat has a session of its own. CPU is that of every process of `madang up` together, PostgreSQL and
+Valkey counted, from the first request to the last event; memory is the resident set of each process after the last
+event. `--parts` says instead what an answer costs whatever its length, and what 1,000 tokens of it cost besides, from
+answers of 20 and of 400 tokens.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +35,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 TOKEN = re.compile(rb"tok\d+ ")
 RAMP_SECONDS = 2.0
 SETUP_TOKEN = "the set-up token of a bench"  # noqa: S105  # of a server that lives for a minute
+SHORT, LONG = 20, 400
 OURS = ("api", "worker", "scheduler")
 
 
@@ -131,6 +134,7 @@ def start(folder: str, model: str, **settings: str) -> tuple[subprocess.Popen[st
         "MADANG_LOCAL_MODELS": "false",
         "MADANG_LOG_LEVEL": "WARNING",
         "MADANG_SETUP_TOKEN": SETUP_TOKEN,
+        "MADANG_RUN_MAX_STREAMS": "10000",
         "OPENAI_API_KEY": "none",
         "OPENAI_BASE_URL": model,
         "MADANG_DEFAULT_MODEL": "openai/bench",
@@ -185,6 +189,19 @@ async def measure(address: str, up: int, model: str, chats: int, tokens: int) ->
     report(own, seen, tokens, used, {name: resident_mb(pid) for pid, name in parts.items()})
 
 
+async def spend(address: str, up: int, chats: int) -> dict[str, float]:
+    """CPU of each process for all chats, in milliseconds, once everything is warm."""
+    api = f"{address}/api/v1"
+    headers = await sign_in(api)
+    body: dict[str, object] = {"question": "Tell me a story."}
+    await crowd(f"{api}/chat/streaming", body, 5, headers)
+    parts = names(up)
+    before = {pid: cpu_ms(pid) for pid in parts}
+    await crowd(f"{api}/chat/streaming", body, chats, headers)
+    await asyncio.sleep(1)  # for what is done after the last event: messages, bookings
+    return {name: cpu_ms(pid) - before[pid] for pid, name in parts.items()}
+
+
 def start_standin(tokens: int, rate: float) -> tuple[subprocess.Popen[str], str]:
     """The stand-in model, with so many words an answer, so many a second; its process and address."""
     port = free_port()
@@ -201,16 +218,38 @@ def end(up: subprocess.Popen[str]) -> None:
     up.wait()
 
 
-def main(chats: int, tokens: int, rate: float) -> None:
-    """Start the stand-in and a Madang of its own, measure, and end both."""
+@contextlib.contextmanager
+def served(tokens: int, rate: float) -> Generator[tuple[str, int, str]]:
+    """A Madang of its own over a stand-in with such answers: its address, its process, the stand-in's address."""
     standin, model = start_standin(tokens, rate)
     with tempfile.TemporaryDirectory() as folder:
         up, address = start(folder, model)
         try:
-            uvloop.run(measure(address, up.pid, model, chats, tokens))
+            yield address, up.pid, model
         finally:
             end(up)
             standin.kill()
+
+
+def main(chats: int, tokens: int, rate: float) -> None:
+    """Measure what a crowd sees and costs."""
+    with served(tokens, rate) as (address, up, model):
+        uvloop.run(measure(address, up, model, chats, tokens))
+
+
+def split(chats: int, rate: float) -> None:
+    """Print what an answer costs at least, and what its length adds."""
+    spent: dict[int, dict[str, float]] = {}
+    for tokens in (SHORT, LONG):
+        with served(tokens, rate) as (address, up, _):
+            spent[tokens] = uvloop.run(spend(address, up, chats))
+    rows: list[tuple[str, ...]] = []
+    for name in ("all", *spent[LONG]):
+        short, long = (sum(one.values()) if name == "all" else one[name] for one in spent.values())
+        running = (long - short) / (LONG - SHORT)
+        rows.append((name, f"{(short - running * SHORT) / chats:.1f}", f"{1000 * running / chats:.1f}"))
+    print(machine_line(), end="\n\n")
+    print(table(("CPU-ms", "an answer", "1,000 tokens"), rows))
 
 
 if __name__ == "__main__":
@@ -218,5 +257,9 @@ if __name__ == "__main__":
     parser.add_argument("--chats", type=int, default=100)
     parser.add_argument("--tokens", type=int, default=200)
     parser.add_argument("--rate", type=float, default=50)
+    parser.add_argument("--parts", action="store_true")
     given = parser.parse_args()
-    main(given.chats, given.tokens, given.rate)
+    if given.parts:
+        split(given.chats, given.rate)
+    else:
+        main(given.chats, given.tokens, given.rate)
