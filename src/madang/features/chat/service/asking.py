@@ -5,7 +5,7 @@ import unicodedata
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Insert, bindparam, func, insert, select, update
+from sqlalchemy import Insert, Text, bindparam, func, insert, select, update
 
 from madang.features.agents.public import agent_of
 from madang.features.chat.access import own_question, own_session, payer_of
@@ -274,7 +274,7 @@ _GO_ON = _BOTH.add_cte(
     .values(
         active_run_id=bindparam("new_run_id"),
         updated_at=func.now(),
-        title=func.coalesce(bindparam("new_title"), SESSIONS.c.title),
+        title=func.coalesce(bindparam("new_title", type_=Text()), SESSIONS.c.title),
     )
     .cte("touched")
 )
