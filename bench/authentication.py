@@ -21,12 +21,13 @@ from fastapi.security import HTTPAuthorizationCredentials
 from machine import machine_line, table
 from starlette.requests import Request
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.accounts.contracts import Device
 from madang.features.accounts.routes.keys import key_permissions
 from madang.features.accounts.service import desk, keys, registration, signing_in
 from madang.kernel.auth import Principal
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import build_app, get_principal
 from madang.kernel.module import Module
 from madang.kernel.settings import Settings

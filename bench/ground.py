@@ -17,6 +17,7 @@ from uuid import UUID
 import numpy as np
 from sqlalchemy import text, update
 
+from madang.adapters.opening import open_house
 from madang.features.files.public import receive_upload
 from madang.features.knowledge.contracts import IngestDocument
 from madang.features.knowledge.service import documents, ingest, search
@@ -25,7 +26,7 @@ from madang.features.providers import settings as provider_settings
 from madang.features.providers.public import EmbeddingBatch, EmbeddingKind, embed
 from madang.features.usage.public import HOUSE_SPENDS, Spender
 from madang.kernel.auth import Principal
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.settings import Settings
 from madang.local.child import free_port

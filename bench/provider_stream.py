@@ -55,9 +55,9 @@ async def unmetered(house: object, spender: object, call: "Call") -> AsyncGenera
 
 async def by_madang(url: str) -> Read:
     """`providers.public.stream_chat`."""
+    from madang.adapters.opening import open_house
     from madang.features.providers.public import ChatRequest, Message, stream_chat
     from madang.features.providers.service import streaming
-    from madang.kernel.house import open_house
 
     vars(streaming)["metered"] = unmetered
     house = await KEPT.enter_async_context(open_house(nowhere(), [], "bench", lambda _: None))
@@ -113,9 +113,9 @@ async def by_langchain(url: str) -> Read:
 
 async def by_bridge(url: str) -> Read:
     """`providers.public.chat_model`: LangChain's interface over our path."""
+    from madang.adapters.opening import open_house
     from madang.features.providers.public import chat_model
     from madang.features.providers.service import streaming
-    from madang.kernel.house import open_house
 
     vars(streaming)["metered"] = unmetered
     house = await KEPT.enter_async_context(open_house(nowhere(), [], "bench", lambda _: None))

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 import hypothesis
 import pytest
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.agents.public import prepare_checkpoints
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.settings import Settings
 from madang.local.postgres import PostgresServer
 from madang.local.valkey import ValkeyServer

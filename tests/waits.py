@@ -10,7 +10,7 @@ import aiohttp
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from madang.kernel.session_limits import NestedTransactionError, has_open_transaction
+from madang.kernel.transaction_guard import NestedTransactionError, has_open_transaction
 
 TO_BE_MENDED = frozenset({"madang.features.chat.service.asking", "madang.features.usage.service.meter"})
 """Modules that still wait within a transaction."""

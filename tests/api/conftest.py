@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import uvicorn
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.accounts import settings as account_settings
 from madang.features.accounts.service import registration
@@ -22,7 +23,7 @@ from madang.features.providers import settings as provider_settings
 from madang.features.providers.settings import ProviderSettings
 from madang.kernel.db import Delivery
 from madang.kernel.events import Reactions
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import build_app
 from madang.kernel.jobs import by_name, spawn
 from madang.kernel.mail import JOBS as MAIL_JOBS

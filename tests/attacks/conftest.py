@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.accounts import settings as account_settings
-from madang.kernel.house import open_house
 from madang.kernel.http import build_app
 from madang.kernel.settings import Settings
 from tests.attacks.cast import Cast, dismiss, gather

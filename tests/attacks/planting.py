@@ -19,7 +19,7 @@ from madang.features.runs.contracts import EventType
 from madang.features.runs.service.packing import pack
 from madang.kernel.db import Tx
 from madang.kernel.ids import new_id
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event
 
 MARK = f"mark{secrets.token_hex(6)}"
 """Is in everything that is the victim's alone: whoever else is told it was told too much."""

@@ -13,8 +13,9 @@ import pytest_asyncio
 import uvicorn
 from fastapi import FastAPI
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.settings import Settings
 from madang.processes import bodies, connection_limits
 from madang.processes.api import guarded

@@ -10,6 +10,7 @@ import pytest_asyncio
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.accounts.contracts import Device
 from madang.features.accounts.public import AccountDeleted, Grant
@@ -22,7 +23,7 @@ from madang.features.organisations.service.scim import settling, tokens
 from madang.features.organisations.tables import MembershipRow, ScimUserRow
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.settings import Settings
 from tests.features.organisations.conftest import World
 

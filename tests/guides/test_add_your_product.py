@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 from madang import catalog
+from madang.adapters.opening import open_house
 from madang.features.agents.public import Turn, list_agents, run_agent
 from madang.features.providers.public import Message
 from madang.kernel.auth import AUTHENTICATOR
 from madang.kernel.db import Delivery
 from madang.kernel.events import Reactions
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import build_app
 from madang.kernel.ids import new_id
 from madang.kernel.settings import Settings

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from madang.adapters.opening import open_house
 from madang.kernel.db import Delivery
 from madang.kernel.events import Reaction, Reactions
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.jobs import Job, by_name
 from madang.kernel.outbox import sweep
 from madang.kernel.settings import Settings

@@ -12,9 +12,10 @@ from sqlalchemy import bindparam, column, table, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.pool import QueuePool
 
+from madang.adapters.opening import open_house
 from madang.kernel.auth import Principal
 from madang.kernel.db import APP_ROLE, Delivery, Tx, owner_policy, posting
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
 from madang.kernel.settings import Settings

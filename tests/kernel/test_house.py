@@ -12,7 +12,8 @@ import pytest
 from pydantic import SecretStr
 from redis.exceptions import RedisError
 
-from madang.kernel.house import House, open_house
+from madang.adapters.opening import open_house
+from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
 from madang.kernel.module import Module, Offers, Slot

@@ -14,10 +14,11 @@ from fastapi import APIRouter
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from madang.adapters.opening import open_house
 from madang.kernel import log
 from madang.kernel.auth import AUTHENTICATOR, Principal
 from madang.kernel.errors import NotFound, Unauthorized
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import HouseDep, Page, Strict, Who, Whole, WriteTx, build_app, decode_cursor
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import Job, JobKind

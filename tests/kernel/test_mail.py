@@ -6,9 +6,10 @@ import aiosmtplib
 import pytest
 from pydantic import SecretStr
 
+from madang.adapters.opening import open_house
 from madang.kernel import mail
 from madang.kernel.errors import Unavailable
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.mail import Mail
 from madang.kernel.settings import Settings
 from tests.mailbox import PASSWORD, USER, Mailbox, serving, words

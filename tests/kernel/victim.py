@@ -7,9 +7,10 @@ import signal
 import sys
 from dataclasses import dataclass
 
+from madang.adapters.opening import open_house
 from madang.kernel.db import Delivery
 from madang.kernel.events import Reactions
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.jobs import Job, JobKind, by_name
 from madang.kernel.outbox import sweep
 from madang.kernel.settings import Settings

@@ -31,31 +31,20 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
-    make_url,
     select,
     text,
 )
 from sqlalchemy import Row as Found
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from madang.kernel.auth import Principal
 from madang.kernel.ids import new_id
 from madang.kernel.log import request_id
-from madang.kernel.session_limits import (
-    CONNECT_SECONDS,
-    KEEPALIVES,
-    LimitedConnection,
-    answer_seconds,
-    session_options,
-    statement_seconds,
-    the_only_transaction,
-)
-from madang.kernel.settings import Settings
+from madang.kernel.transaction_guard import the_only_transaction
 
 if TYPE_CHECKING:
     from madang.kernel.jobs import JobKind
@@ -68,12 +57,6 @@ RESEND_AFTER_SECONDS = 5
 
 LONG_SECONDS = 600.0
 """For the few statements that go through all rows of something; see `set_statement_timeout`."""
-
-GIVE_BACK_SECONDS, GIVE_BACK_LOOKS = 2.0, 100
-"""How long closing waits for connections in use, and how often it looks."""
-
-MOST_ONCE = 4
-"""Connections of a process for single statements of the house."""
 
 HOUSE = "house"
 """The scope of the house itself, which sees every row."""
@@ -324,77 +307,23 @@ async def act_as_house(tx: Tx) -> None:
     await tx.execute(SCOPE, {"account": HOUSE})
 
 
+class PatientConnection(Protocol):
+    """A connection that waits for each answer only so long; see `madang.adapters.postgres`."""
+
+    def let_statements_take(self, seconds: float) -> Callable[..., None]:
+        """Wait longer, or shorter; what is returned puts back the usual limit."""
+        ...
+
+
 async def set_statement_timeout(tx: Tx, seconds: float) -> None:
     """Let each statement in the rest of this transaction take so long, where its process would allow less."""
     connection = await (await tx.connection()).get_raw_connection()
-    limited = cast("LimitedConnection[Any]", connection.driver_connection)
-    usual = limited.answer_seconds
-    limited.answer_seconds = answer_seconds(seconds)
-
-    def back(*_: object) -> None:
-        limited.answer_seconds = usual
-
-    event.listen(tx.sync_session, "after_transaction_end", back, once=True)
+    patient = cast("PatientConnection", connection.driver_connection)
+    event.listen(tx.sync_session, "after_transaction_end", patient.let_statements_take(seconds), once=True)
     await tx.execute(_STATEMENT_TIMEOUT, {"limit": f"{seconds * 1000:.0f}"})
 
 
 _STATEMENT_TIMEOUT = text("SELECT set_config('statement_timeout', :limit, true)")
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def open_engine(settings: Settings, process: str, *, house: bool = False) -> AsyncEngine:
-    """A pool of connections that act as the application's role; its size comes from the settings.
-
-    With `house` they have the house's scope from the first moment, and are few: each is used for one statement at once.
-
-    The connection used last is used next, so that few stay busy and keep their prepared statements. There is no
-    overflow: transactions are short, and waiting for one is cheaper than signing in to PostgreSQL.
-
-    Errors say nothing of the values of a statement, which may be secrets: they are logged and kept.
-
-    The driver begins nothing by itself (that is what AUTOCOMMIT means): `Database.transaction` begins and sets the
-    scope in one round trip. `Database.once` is the only other way in.
-    """
-    longest = statement_seconds(settings, process)
-
-    async def connect(*args: Any, **options: Any) -> LimitedConnection[Any]:  # noqa: ANN401  # as psycopg takes them
-        connection = await LimitedConnection[Any].connect(*args, **options)
-        connection.answer_seconds = answer_seconds(longest)
-        return connection
-
-    return create_async_engine(
-        make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg"),
-        connect_args={
-            "async_creator_fn": connect,
-            "options": f"-c role={APP_ROLE} -c timezone=UTC {session_options(settings, process)}"
-            + (f" -c madang.account={HOUSE}" if house else ""),
-            "application_name": f"madang-{process}",
-            "connect_timeout": CONNECT_SECONDS,
-            **KEEPALIVES,
-        },
-        isolation_level="AUTOCOMMIT",
-        pool_size=min(settings.pool_of(process), MOST_ONCE) if house else settings.pool_of(process),
-        max_overflow=0,
-        hide_parameters=True,
-        pool_use_lifo=True,
-        pool_recycle=300,
-        pool_timeout=min(longest, 15),
-        json_serializer=_json,
-        json_deserializer=msgspec.json.decode,
-    )
-
-
-async def close_engine(engine: AsyncEngine) -> None:
-    """Close every connection. Those in use are waited for, but not long: given back later, nobody would close them."""
-    pool = cast("QueuePool", engine.pool)
-    for _ in range(GIVE_BACK_LOOKS):
-        if not pool.checkedout():
-            break
-        await asyncio.sleep(GIVE_BACK_SECONDS / GIVE_BACK_LOOKS)
-    await engine.dispose()
 
 
 def owner_policy(table: str, column: str = "account_id") -> Iterable[str]:

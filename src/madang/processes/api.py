@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.kernel import log
 from madang.kernel.auth import AUTHENTICATOR
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import build_app
 from madang.kernel.jobs import spawn
 from madang.kernel.module import Module

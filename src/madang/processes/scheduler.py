@@ -10,9 +10,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.kernel import log
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.jobs import Schedule
 from madang.kernel.outbox import sweep
 from madang.kernel.settings import load

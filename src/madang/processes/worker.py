@@ -10,14 +10,15 @@ from typing import Any
 import uvloop
 from redis.exceptions import RedisError
 
+from madang.adapters.celery_carrier import Carrier, celery_app
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.agents.public import warm_up
 from madang.features.operations.public import hand_in, report_alive, report_gone
 from madang.kernel import log
-from madang.kernel.carrier import Carrier, celery_app
 from madang.kernel.db import Delivery
 from madang.kernel.events import Reactions
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.jobs import by_name
 from madang.kernel.mail import JOBS as MAIL_JOBS
 from madang.kernel.settings import load

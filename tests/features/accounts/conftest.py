@@ -11,12 +11,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from madang.adapters.opening import open_house
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import Device
 from madang.features.accounts.module import Accounts
 from madang.features.accounts.service import registration, signing_in, throttle
 from madang.features.accounts.service.factors import totp
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import build_app
 from madang.kernel.settings import Settings
 from tests.features.accounts.posting import forget_letters

@@ -8,10 +8,11 @@ import oidc_provider_mock
 import pytest
 from sqlalchemy import text
 
+from madang.adapters.opening import open_house
 from madang.features.accounts.contracts import EXPECTED, GROUPS, WELCOME, Grant
 from madang.features.accounts.module import Accounts
 from madang.kernel.db import Tx
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import build_app
 from madang.kernel.module import Module
 from madang.kernel.settings import Settings

@@ -7,10 +7,11 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from madang.adapters.opening import open_house
 from madang.features.accounts.contracts import BELONGS, EXPECTED, WELCOME
 from madang.features.accounts.module import Accounts
 from madang.features.accounts.settings import OidcSettings
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import build_app
 from madang.kernel.module import Module
 from madang.kernel.settings import Settings

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
+from madang.adapters.opening import open_house
 from madang.features.accounts import settings
 from madang.features.accounts.contracts import WRITE, Device
 from madang.features.accounts.module import Accounts
@@ -35,7 +36,7 @@ from madang.kernel.audit import AuditRow
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import OUTBOX
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import build_app
 from madang.kernel.ids import new_id
 from tests.features.accounts.conftest import PASSWORD, Join, Person, bearer

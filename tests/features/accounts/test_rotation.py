@@ -19,6 +19,7 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy import select, text, update
 
 from madang import keyring
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.accounts.module import Accounts
 from madang.features.accounts.service import links, rotation, sealing
@@ -31,7 +32,7 @@ from madang.kernel.audit import AuditRow
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
 from madang.kernel.db import Row
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.settings import Settings
 from tests.features.accounts.conftest import PASSWORD, Join, Person, bearer, visitor
@@ -220,7 +221,7 @@ from madang.catalog import installed
 from madang.features.accounts.service import rotation, sealing
 from madang import keyring
 from madang.kernel import settings
-from madang.kernel.house import open_house
+from madang.adapters.opening import open_house
 
 rotation.BATCH = 2
 folder, left, seal = Path(sys.argv[1]), 5, sealing.seal_with

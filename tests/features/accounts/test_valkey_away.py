@@ -11,13 +11,14 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.accounts import settings
 from madang.features.accounts.service import spare, throttle
 from madang.features.accounts.service.spare import Spare
 from madang.kernel.audit import AuditRow
 from madang.kernel.errors import TooMany
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.settings import Settings
 from madang.local.valkey import ValkeyServer
 from tests.features.accounts.conftest import PASSWORD, Join

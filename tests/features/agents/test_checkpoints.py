@@ -13,6 +13,7 @@ from langgraph.types import Command, interrupt
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import text
 
+from madang.adapters.opening import open_house
 from madang.features.agents.public import (
     AGENT,
     AgentSpec,
@@ -27,7 +28,6 @@ from madang.features.agents.service.running import open_graphs
 from madang.features.agents.service.tidying import forget_leftovers
 from madang.kernel.auth import Principal
 from madang.kernel.clock import now
-from madang.kernel.house import open_house
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
 from madang.kernel.module import Module

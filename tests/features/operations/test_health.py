@@ -9,9 +9,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.operations.public import hand_in, report_alive, report_gone
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import SHARED_CLIENT, build_app
 from madang.kernel.settings import Settings
 from madang.kernel.telemetry import READERS, shared

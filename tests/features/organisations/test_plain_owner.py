@@ -8,12 +8,13 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.agents.public import prepare_checkpoints
 from madang.features.organisations.queries import Wanted
 from madang.features.organisations.service import members, ownership, scopes
 from madang.kernel.db import APP_ROLE
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.settings import Settings
 from madang.migrations import upgrade
 from tests.features.organisations.conftest import World, world

@@ -7,9 +7,10 @@ import pytest
 from pydantic import SecretStr
 from scim2_models import Error
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.organisations import settings
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from tests.features.organisations.conftest import Api, World
 from tests.features.organisations.directory import System, system_of
 

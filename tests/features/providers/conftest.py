@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from madang.adapters.opening import open_house
 from madang.features.providers import settings
 from madang.features.providers.settings import ProviderSettings
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.settings import Settings
 from tests import standin
 from tests.standin import Standin

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from madang.adapters.opening import open_house
 from madang.features.providers.public import (
     ModelRefused,
     ModelUnknown,
@@ -15,7 +16,6 @@ from madang.features.providers.public import (
 from madang.features.providers.service import model_list
 from madang.features.providers.service.model_list import open_model_list, read_models
 from madang.features.usage.public import FREE
-from madang.kernel.house import open_house
 from tests.features.providers.test_streaming import listen, until
 
 LISTED = [

@@ -21,7 +21,7 @@ from madang.kernel.db import Delivery
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.jobs import spawn
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event
 from tests.features.providers.conftest import Configure, configure, upstream
 from tests.features.usage.conftest import Ledger, ledger
 

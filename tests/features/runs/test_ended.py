@@ -16,7 +16,7 @@ from madang.features.runs.service.packing import compacted, pack, said, unpack
 from madang.kernel import streams
 from madang.kernel.db import in_seconds
 from madang.kernel.house import House
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event
 from tests.features.providers.conftest import Configure
 from tests.features.runs.conftest import Asked, ask
 from tests.live import eventually

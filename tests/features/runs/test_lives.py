@@ -22,7 +22,7 @@ from madang.features.runs.tables import Run
 from madang.kernel.db import Delivery, in_seconds
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event
 from tests.features.providers.conftest import Configure
 from tests.features.runs.conftest import Asked, ask
 from tests.live import eventually

@@ -12,9 +12,10 @@ import sys
 from typing import cast
 from uuid import UUID
 
+from madang.adapters.opening import open_house
 from madang.features.usage.contracts import BudgetExhausted, Call, Price, Spender
 from madang.features.usage.service.meter import booked, metered
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.settings import Settings
 
 

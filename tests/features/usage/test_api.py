@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from madang.adapters.opening import open_house
 from madang.features.usage.contracts import Price, Spender
 from madang.features.usage.module import Usage
 from madang.features.usage.service.meter import booked, metered
 from madang.features.usage.service.tallies import tallied
 from madang.kernel.auth import AUTHENTICATOR, Principal
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import build_app
 from madang.kernel.ids import new_id
 from madang.kernel.module import Module, Offer

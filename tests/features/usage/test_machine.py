@@ -21,12 +21,13 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text, true
 
+from madang.adapters.opening import open_house
 from madang.catalog import installed
 from madang.features.usage.contracts import BudgetExhausted, Spender, Unit
 from madang.features.usage.service import ledger as books
 from madang.features.usage.settings import UsageSettings
 from madang.kernel.clock import now
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.ids import new_id
 from madang.kernel.settings import Settings
 from tests.features.usage.conftest import Ledger, call

@@ -10,13 +10,14 @@ import pytest
 from fastapi import APIRouter
 from pydantic import SecretStr
 
+from madang.adapters.opening import open_house
 from madang.features.accounts.module import Accounts
 from madang.features.usage.module import Usage
 from madang.features.usage.service import rates
 from madang.features.usage.settings import UsageSettings
 from madang.kernel.auth import AUTHENTICATOR, Principal
 from madang.kernel.errors import TooMany
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.http import Who, build_app
 from madang.kernel.ids import new_id
 from madang.kernel.module import Module, Offer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from madang.kernel.command import in_house
+from madang.adapters.command import in_house
 
 if TYPE_CHECKING:
     from madang.features.accounts.contracts import Account, Invite

@@ -25,7 +25,7 @@ def list_all(*, set_aside: bool, as_json: bool) -> None:
     """List what failed and is not done yet, the oldest first, and why; not what it carries."""
     from msgspec import to_builtins
 
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     found = in_house(lambda house: _failing(house, only_set_aside=set_aside))
     if as_json:
@@ -50,7 +50,7 @@ async def _failing(house: "House", *, only_set_aside: bool) -> "list[Failing]":
 @as_json
 def retry(ids: tuple[UUID, ...], *, everything: bool, as_json: bool) -> None:
     """Try deliveries again, by their ids or all, as if they had never failed; mend first what made them fail."""
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     if bool(ids) == everything:
         raise click.UsageError("Give the ids that `madang deliveries list` shows, or --all.")
@@ -70,7 +70,7 @@ async def _retry(house: "House", ids: tuple[UUID, ...] | None) -> int:
 @as_json
 def drop(ids: tuple[UUID, ...], *, as_json: bool) -> None:
     """Let go for good of deliveries that were set aside; what they owed is not done any more."""
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     count = in_house(lambda house: _drop(house, ids))
     click.echo(json.dumps({"dropped": count}) if as_json else f"Dropped: {count}.")

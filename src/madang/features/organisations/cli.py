@@ -25,7 +25,7 @@ def organisations() -> None:
 @as_json
 def list_all(organisation: str | None, *, as_json: bool) -> None:
     """List every organisation, or one with all that lies beneath it; give its name or id."""
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     found = in_house(lambda house: _places(house, organisation))
     _say_places(found, as_json=as_json)
@@ -44,7 +44,7 @@ async def _places(house: "House", wanted: str | None) -> "list[Place]":
 @as_json
 def create(name: str, owner: str, *, as_json: bool) -> None:
     """Make an organisation for an account."""
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     _say_places([in_house(lambda house: _found(house, name, owner))], as_json=as_json)
 
@@ -61,7 +61,7 @@ async def _found(house: "House", name: str, owner: str) -> "Place":
 @as_json
 def suspend(scope: str, *, as_json: bool) -> None:
     """Halt an organisation, by name or id, or a partner or class by id; only supervisors and this command resume it."""
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     _say_places([in_house(lambda house: _set(house, scope, is_suspended=True))], as_json=as_json)
 
@@ -71,7 +71,7 @@ def suspend(scope: str, *, as_json: bool) -> None:
 @as_json
 def resume(scope: str, *, as_json: bool) -> None:
     """Let it go on, whoever suspended it."""
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     _say_places([in_house(lambda house: _set(house, scope, is_suspended=False))], as_json=as_json)
 
@@ -88,7 +88,7 @@ async def _set(house: "House", scope: str, *, is_suspended: bool) -> "Place":
 @as_json
 def members(scope: str, *, as_json: bool) -> None:
     """List the members of an organisation, by name or id, or of a partner or class by id."""
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     found = in_house(lambda house: _members(house, scope))
     if as_json:

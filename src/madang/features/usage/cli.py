@@ -22,7 +22,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON inste
 @as_json
 def usage(by: str | None, *, as_json: bool) -> None:
     """What models cost this month, by model and by organisation."""
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     found = in_house(lambda house: _spent(house, [by] if by else ["model", "scope"]))
     if as_json:
@@ -70,7 +70,7 @@ def budgets() -> None:
 @as_json
 def list_all(*, as_json: bool) -> None:
     """Every budget, as it stands."""
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     found = in_house(_all)
     if as_json:
@@ -107,7 +107,7 @@ async def _all(house: "House") -> "list[Standing]":
 @as_json
 def set_budget(subject: str, wanted: str, unit: str, window: str, *, as_json: bool) -> None:
     """Make or change the budget of SUBJECT: `platform`, an account's e-mail address, or the id of a scope."""
-    from madang.kernel.command import in_house
+    from madang.adapters.command import in_house
 
     amount = _parse(unit, wanted)
     made = in_house(lambda house: _set(house, subject, unit, window, amount))

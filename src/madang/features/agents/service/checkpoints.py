@@ -30,11 +30,11 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import make_url
 
+from madang.adapters.postgres import CONNECT_SECONDS, KEEPALIVES, LimitedConnection, session_options
 from madang.features.agents import settings as agent_settings
 from madang.kernel import log
 from madang.kernel.db import APP_ROLE
 from madang.kernel.failures import FAILURES_OF_OURS, DatabaseUnavailableError, is_temporary
-from madang.kernel.session_limits import CONNECT_SECONDS, KEEPALIVES, LimitedConnection, session_options
 
 if TYPE_CHECKING:
     import asyncio

@@ -29,7 +29,7 @@ from madang.kernel.auth import Principal
 from madang.kernel.db import Tx, posting
 from madang.kernel.house import House
 from madang.kernel.ids import new_id
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event
 
 STOP_CHANNEL = "runs:stop"
 RECEIPT_WAIT_SECONDS = 5.0

@@ -13,8 +13,7 @@ from madang.features.runs.service.tally import count_ended
 from madang.features.runs.tables import RUNS
 from madang.kernel import log
 from madang.kernel.house import House
-from madang.kernel.streams import FencedError, LogWriter
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event, FencedError, LogWriter
 
 logger = log.get_logger(__name__)
 

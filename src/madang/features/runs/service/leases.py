@@ -31,7 +31,7 @@ from madang.kernel.heartbeat import trusted
 from madang.kernel.house import House
 from madang.kernel.jobs import spawn
 from madang.kernel.outbox import STRIKE
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event
 
 logger = log.get_logger(__name__)
 

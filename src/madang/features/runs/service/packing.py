@@ -6,7 +6,7 @@ from itertools import groupby
 import msgspec
 
 from madang.features.runs.contracts import SAID, TAKEN_BACK, EventType
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event
 
 _FAST = 1
 

@@ -28,8 +28,7 @@ from madang.kernel.errors import Problem
 from madang.kernel.failures import FAILURES_OF_OURS, TEMPORARY, Failure, classify, is_temporary
 from madang.kernel.house import House
 from madang.kernel.jobs import spawn
-from madang.kernel.streams import FencedError, LogWriter
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event, FencedError, LogWriter
 
 logger = log.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
 from madang.kernel.failures import FAILURES_OF_OURS, is_temporary
 from madang.kernel.house import House
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from madang.features.agents.public import Citation
 from madang.features.providers.public import Usage
 from madang.features.runs.contracts import SAID, TAKEN_BACK, EventType, Totals
 from madang.features.runs.service.desk import price
-from madang.kernel.streams import LogWriter
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event, LogWriter
 
 _encode = msgspec.json.Encoder().encode
 

@@ -11,11 +11,12 @@ import pytest
 from pydantic import SecretStr
 from redis.exceptions import RedisError
 
-from madang.kernel.house import House, open_house
+from madang.adapters.opening import open_house
+from madang.adapters.valkey_streams import ValkeyStreams
+from madang.kernel.house import House
 from madang.kernel.jobs import spawn
 from madang.kernel.settings import Settings
-from madang.kernel.streams import FencedError, LogWriter, Streams
-from madang.kernel.tail import Event
+from madang.kernel.streams import Event, FencedError, LogWriter
 from madang.local.valkey import ValkeyServer
 
 
@@ -27,7 +28,7 @@ def data_of(number: int) -> bytes:
     return b'{"number":%d}' % number
 
 
-async def collect(streams: Streams, key: str, after: int, until: Callable[[Event], bool]) -> list[Event]:
+async def collect(streams: ValkeyStreams, key: str, after: int, until: Callable[[Event], bool]) -> list[Event]:
     """Follow the log up to the event that ends it."""
     seen: list[Event] = []
     async with aclosing(streams.follow(key, after, beat=0.2)) as batches:
@@ -182,7 +183,7 @@ async def test_who_goes_on_from_what_was_known_here_keeps_what_valkey_has_lost(h
 
 
 async def test_what_an_outage_has_heaped_up_is_written_in_parts(house: House, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("madang.kernel.streams.MOST_EVENTS", 7)
+    monkeypatch.setattr("madang.adapters.valkey_streams.MOST_EVENTS", 7)
     sizes: list[int] = []
     real = house.streams._append
 

@@ -20,8 +20,8 @@ def in_house[T](work: "Callable[[House], Awaitable[T]]") -> T:
     """
     from sqlalchemy.exc import OperationalError  # noqa: PLC0415  # `madang --help` needs none of these
 
+    from madang.adapters.opening import open_house  # noqa: PLC0415  # the same
     from madang.kernel.errors import Problem  # noqa: PLC0415  # the same
-    from madang.kernel.house import open_house  # noqa: PLC0415  # the same
     from madang.kernel.settings import load  # noqa: PLC0415  # the same
 
     modules: Sequence[Module] = click.get_current_context().find_root().obj or ()

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from celery.contrib.testing.worker import start_worker
 
-from madang.kernel.carrier import TASK, Carrier, celery_app
+from madang.adapters.celery_carrier import TASK, Carrier, celery_app
 from madang.kernel.db import Delivery
 from madang.kernel.house import open_valkey
 from madang.kernel.ids import new_id

@@ -9,13 +9,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from madang.kernel import session_limits
+from madang.adapters import postgres
+from madang.adapters.opening import open_house
+from madang.kernel import transaction_guard
 from madang.kernel.db import set_statement_timeout
 from madang.kernel.failures import Failure, classify
-from madang.kernel.house import House, open_house
+from madang.kernel.house import House
 from madang.kernel.jobs import spawn
-from madang.kernel.session_limits import NestedTransactionError
 from madang.kernel.settings import Settings
+from madang.kernel.transaction_guard import NestedTransactionError
 from tests.pace import ticking
 
 SHORT_SECONDS = 0.3
@@ -29,7 +31,7 @@ LIMITS = {
 @pytest.fixture
 async def hasty(house_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     """A house that waits for nothing."""
-    monkeypatch.setattr(session_limits, "MARGIN_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(postgres, "MARGIN_SECONDS", SHORT_SECONDS)
     async with open_house(house_settings.model_copy(update=LIMITS), [], "api", deliver=lambda _: None) as opened:
         yield opened
 
@@ -129,7 +131,7 @@ async def nest(house: House) -> None:
 
 
 async def test_a_transaction_within_another_of_the_same_task_is_refused(house: House) -> None:
-    with pytest.raises(NestedTransactionError, match=r"test_session_limits:\d+ opens"):
+    with pytest.raises(NestedTransactionError, match=r"test_postgres:\d+ opens"):
         await nest(house)
     async with house.db.transaction() as tx:
         await spawn(one(house), "beside")
@@ -152,9 +154,9 @@ async def test_valkey_is_not_asked_within_a_transaction(house: House) -> None:
 async def test_in_production_a_transaction_within_another_is_logged_once_and_works(
     house_settings: Settings, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_limits, "_told", set())
+    monkeypatch.setattr(transaction_guard, "_told", set())
     settings = house_settings.model_copy(update={"environment": "production"})
     async with open_house(settings, [], "test", deliver=lambda _: None) as house:
         await nest(house)
         await nest(house)
-    assert len(session_limits._told) == 1
+    assert len(transaction_guard._told) == 1

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from madang.kernel import log
 from madang.kernel.jobs import spawn
+from madang.kernel.streams import Event
 
 logger = log.get_logger(__name__)
 
@@ -22,14 +23,6 @@ AWAY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 """How long to wait for Valkey after the first failure, the second and so on."""
 _UNBLOCK_GAPS = (0.002, 0.005, 0.02, 0.1, 0.5)
 """Before asking Valkey once more to end the blocking read."""
-
-
-class Event(NamedTuple):
-    """One event: its number, its type and its data as JSON text, never parsed between writer and reader."""
-
-    seq: int
-    type: bytes
-    data: bytes
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,1 @@
+"""What binds the kernel's ports to engines: PostgreSQL, Valkey, Celery."""
