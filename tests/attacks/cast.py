@@ -60,15 +60,17 @@ class Cast:
 async def gather(house: House) -> Cast:
     """Make the victim with something in every table, and the attackers."""
     victim = await _account(house, f"{MARK}@example.org", MARK)
+    strangers = {name: await _account(house, f"{name}-{secrets.token_hex(5)}@example.org", name) for name in STRANGERS}
     async with house.db.transaction() as tx:
         ground = await survey(tx)
         made = await tx.execute(text('SELECT * FROM "user".accounts WHERE id = :id'), {"id": victim})
         cast = Cast(house, ground, Principal(victim), {"user.accounts": dict(made.mappings().one())})
+        cast.accounts.update(strangers)
         await tx.execute(text("SELECT \"user\".open_collection('test', 3)"))
         for table in cast.tables:
             if table != "user.accounts":
                 cast.things[table] = await plant(tx, ground, table, cast.things)
-        await _members(tx, house, cast)
+        await _members(tx, cast)
         await _deleted(tx, cast)
     await house.storage.put(cast.things["user.files"]["key"], MARK.encode())
     await _tokens(house, cast)
@@ -95,9 +97,7 @@ async def _account(house: House, email: str, name: str) -> UUID:
     return made.id
 
 
-async def _members(tx: Tx, house: House, cast: Cast) -> None:
-    for name in STRANGERS:
-        cast.accounts[name] = await _account(house, f"{name}-{secrets.token_hex(5)}@example.org", name)
+async def _members(tx: Tx, cast: Cast) -> None:
     memberships = "partner.memberships"
     for name, role, status in (
         ("student", "student", "active"),

@@ -30,6 +30,7 @@ GONE_MARK = f"gone{secrets.token_hex(6)}"
 
 OTHERS_TABLES = {
     "supervisor.alembic_version": "the history of the database",
+    "supervisor.heartbeat": "one row, that PostgreSQL answers",
     "supervisor.outbox": "what the house still owes; ids of every account, read by the house alone",
     "supervisor.registration_invites": "the house's own, not a tenant's; only hashes of codes",
     "supervisor.retention": "for how many months the owner has rows kept",

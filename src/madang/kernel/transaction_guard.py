@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def has_open_transaction() -> bool:
 
 
 @contextmanager
-def the_only_transaction(*, strict: bool) -> Iterator[None]:
+def the_only_transaction(*, strict: bool) -> Generator[None]:
     """Mark that this task holds a transaction open. One within another is refused, or only logged unless `strict`."""
     if has_open_transaction():
         _refuse(strict=strict)
@@ -70,7 +70,7 @@ def _refuse(*, strict: bool) -> None:
 
 def _caller() -> tuple[str, int]:
     """Whoever opened the transaction: the first frame that is not of the machinery."""
-    frame = sys._getframe(1)  # noqa: SLF001  # what `inspect.currentframe` calls, without its price
+    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # what `inspect.currentframe` calls, without its price
     while frame.f_back is not None and frame.f_globals["__name__"] in {__name__, "contextlib", "madang.kernel.db"}:
         frame = frame.f_back
     return str(frame.f_globals["__name__"]), frame.f_lineno

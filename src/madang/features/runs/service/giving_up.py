@@ -38,7 +38,7 @@ async def give_up(house: House, order: RunOrder, error: str) -> None:
     told = writer.events if writer else []
     told = told or [Event(1, EventType.QUEUED.encode(), msgspec.json.encode(run.labels))]
     last = Event(told[-1].seq + 1, EventType.FAILED.encode(), msgspec.json.encode(NOT_BEGUN))
-    ending = {"status": "failed", "error": NOT_BEGUN, "request": {}, "text": "", "citations": []}
+    ending: dict[str, object] = {"status": "failed", "error": NOT_BEGUN, "request": {}, "text": "", "citations": []}
     freed = {"attempt": run.attempt + 1, "lease_owner": None, "lease_expires_at": None}
     async with house.db.transaction() as tx:
         ended = await tx.execute(

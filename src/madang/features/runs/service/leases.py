@@ -98,7 +98,7 @@ _LOOK = select(*_SEEN).where(*_OURS, _WANTED)
 
 
 @cache
-def _renew() -> ReturningUpdate[Any]:
+def _renew() -> ReturningUpdate[Any, Any, Any]:
     free = select(RUNS.c.id).where(*_OURS, _WANTED).with_for_update(skip_locked=True)
     return (
         update(RUNS)
@@ -199,7 +199,7 @@ class Hands:
         held = dict(self.runs)
         async with self.house.db.transaction() as tx:
             rows = (await tx.execute(_renew(), {"owner": self.owner, "runs": list(held)})).all()
-            kept: dict[UUID, Row[Any]] = {row.id: row for row in rows}
+            kept: dict[UUID, Row[Any, Any, Any]] = {row.id: row for row in rows}
             skipped = held.keys() - kept.keys()
             if skipped:
                 rows = (await tx.execute(_LOOK, {"owner": self.owner, "runs": list(skipped)})).all()

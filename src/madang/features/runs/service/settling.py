@@ -46,7 +46,7 @@ async def settle(house: House) -> None:
             size = min(2 * size, BATCH)
 
 
-def _unbooked(limit: int) -> Select[Any]:
+def _unbooked(limit: int) -> Select[Any, Any]:
     old = RUNS.c.finished_at < in_seconds(-SETTLE_SECONDS)
     wanted = select(RUNS.c.id, RUNS.c.unbooked).where(RUNS.c.unbooked.is_not(None), old)
     wanted = wanted.where(RUNS.c.unbooked_error.is_(None))
@@ -55,7 +55,7 @@ def _unbooked(limit: int) -> Select[Any]:
 
 async def _settle_oldest(house: House, size: int) -> int:
     async with house.db.transaction() as tx:
-        found = (await tx.execute(_unbooked(size))).all()
+        found: list[tuple[UUID, list[object]]] = [(row.id, row.unbooked) for row in await tx.execute(_unbooked(size))]
         if found:
             await book_unwritten(tx, list(chain.from_iterable(calls for _, calls in found)))
             ids = [run_id for run_id, _ in found]

@@ -7,7 +7,7 @@ migration `0017_reservations`, which decide and lock; see the decisions on reser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -185,11 +185,11 @@ async def book_unwritten(tx: Tx, calls: Sequence[object]) -> None:
 async def _book(tx: Tx, bookings: Sequence[Booking]) -> None:
     values = {"calls": msgspec.json.encode(bookings).decode(), "zone": load().time_zone}
     for row in (await tx.execute(_BOOK, values)).mappings():
-        found = cast("dict[str, Any]", dict(row))
+        found: dict[str, Any] = {**row}
         if (run_id := found.pop("corrected_run")) is not None:
             await tx.announce(CallsCorrected(run_id))
         else:
-            await tx.announce(reached(Standing(**{**found, "path": tuple(found["path"])}), found["reached"]))
+            await tx.announce(reached(msgspec.convert(found, Standing), found["reached"]))
 
 
 def reached(budget: Standing, percent: int) -> BudgetReached:
