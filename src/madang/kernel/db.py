@@ -22,6 +22,7 @@ from sqlalchemy import (
     Engine,
     Executable,
     MetaData,
+    Select,
     SmallInteger,
     Table,
     Text,
@@ -38,7 +39,6 @@ from sqlalchemy import Row as Found
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from madang.kernel.auth import Principal
@@ -137,7 +137,7 @@ POST = insert(OUTBOX).values(
 )
 
 
-def posting(change: CTE) -> ReturningInsert[Any]:
+def posting(change: CTE) -> Select[Any]:
     """A statement that makes a change, which returns one row if it did anything, and then posts what follows from it.
 
     For `Tx.enqueue_with` and `Database.once`, where it saves a round trip.
@@ -146,7 +146,8 @@ def posting(change: CTE) -> ReturningInsert[Any]:
     none: ColumnElement[int] = literal_column("0")
     posted = select(*row.values(), in_seconds(RESEND_AFTER_SECONDS), none, none).select_from(change)
     columns = [*row, "due_at", "attempts", "sends"]
-    return insert(OUTBOX).from_select(columns, posted, include_defaults=False).returning(OUTBOX.c.id)
+    post = insert(OUTBOX).from_select(columns, posted, include_defaults=False).cte("post")
+    return select(change).add_cte(post)  # what is posted is not for everybody to read
 
 
 _POSTED = (OUTBOX.c.id, OUTBOX.c.kind, OUTBOX.c.name, OUTBOX.c.payload, OUTBOX.c.request_id)
