@@ -23,7 +23,10 @@ READ_ONLY: dict[str, str] = {
 }
 """Tables that the application only reads, and who writes them."""
 
-APPENDED: dict[str, str] = {"supervisor.audit": "what happened is not changed", "partner.usage": "a booking stays"}
+APPENDED: dict[str, str] = {
+    "supervisor.audit": "what happened is not changed",
+    "partner.usage": "a booking stays; a lost one is corrected",
+}
 """Tables that the application only reads and adds to."""
 
 COLUMNS: dict[str, set[str]] = {
@@ -44,6 +47,15 @@ COLUMNS: dict[str, set[str]] = {
     "partner.scim_groups": {"display_name", "external_id", "role", "role_scope_id", "updated_at"},
     "partner.scim_members": set(),
     "partner.budgets": {"amount"},
+    "partner.usage": {
+        "outcome",
+        "is_priced",
+        "input_tokens",
+        "cached_tokens",
+        "output_tokens",
+        "cost",
+        "latency_ms",
+    },
 }
 """Tables of which the application changes these columns alone."""
 

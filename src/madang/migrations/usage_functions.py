@@ -275,15 +275,8 @@ in their window, and a row with only `corrected_run` for each run of which a cal
 
 EXPIRY_TRUSTED = """
 CREATE OR REPLACE FUNCTION partner.expiry_trusted(seconds double precision) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    since timestamptz := pg_postmaster_start_time();
-BEGIN
-    IF to_regprocedure('supervisor.answering_since()') IS NOT NULL THEN
-        EXECUTE 'SELECT supervisor.answering_since()' INTO since;
-    END IF;
-    RETURN since < now() - make_interval(secs => seconds);
-END $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS
+$$ SELECT supervisor.answering_since() < now() - make_interval(secs => seconds) $$
 """
 """Whether PostgreSQL has answered for so long that whoever lives has renewed what it holds."""
 
