@@ -85,7 +85,12 @@ async def test_a_claim_that_is_rolled_back_leaves_the_removal(house):
 
 @pytest.mark.parametrize(
     ("content", "error"),
-    [((), Invalid), ((b"",), Invalid), ((b"x" * 600_000,) * 2, TooLarge), ((b"\x89PNG",), UnsupportedType)],
+    [
+        ((), Invalid),
+        ((b"",), Invalid),
+        ((b"x" * 600_000,) * 2, TooLarge),
+        ((b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",), UnsupportedType),
+    ],
 )
 async def test_what_is_refused_is_never_stored(house, monkeypatch, content, error):
     monkeypatch.setattr(uploads, "load", lambda: FileSettings(max_upload_mb=1))

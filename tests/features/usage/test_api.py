@@ -255,7 +255,6 @@ async def test_budgets_of_accounts_and_of_the_platform_are_the_supervisors(
     [
         f"{MADE} (:new, 'scope', :victim, ARRAY[:own, :victim]::uuid[], 'money', 0, 'day', 'UTC', now())",
         f"{MADE} (:new, 'account', :account, '{{}}', 'money', 0, 'day', 'UTC', now())",
-        "UPDATE partner.usage SET cost = 0",
         "DELETE FROM partner.usage",
         "UPDATE partner.budgets SET subject_id = :victim",
         "INSERT INTO partner.budget_windows (budget_id, starts_at) VALUES (:new, now())",
@@ -273,6 +272,16 @@ async def test_postgresql_alone_keeps_an_owner_from_the_money_of_others(house: H
 
     with pytest.raises(DBAPIError):
         await attack()
+
+
+async def test_postgresql_alone_lets_an_owner_change_no_booking(house: House, ledger: Ledger):
+    ours = await school(house, ledger)
+    await spend(house, ours.pupil, ours.id, ours.room)
+    async with house.db.transaction(Principal(ours.owner)) as tx:
+        changed = await tx.execute(
+            text("WITH u AS (UPDATE partner.usage SET cost = 0 RETURNING 1) SELECT count(*) FROM u")
+        )
+        assert changed.scalar_one() == 0
 
 
 async def test_postgresql_alone_hides_what_others_spend_and_may_spend(house: House, ledger: Ledger):

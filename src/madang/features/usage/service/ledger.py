@@ -1,7 +1,7 @@
 """The ledger's statements: reserve, extend, book, and what to do with reservations that nobody renews.
 
 All run as the house itself: whose budgets bind a call is not for the caller to see. The functions are those of the
-migration `0017_reservations`, which decide and lock; see the decisions on reserving in PostgreSQL and in steps.
+migration `0022_reservations`, which decide and lock; see the decisions on reserving in PostgreSQL and in steps.
 """
 
 from collections.abc import Sequence

@@ -6,8 +6,8 @@ from madang.kernel.db import APP_ROLE, HOUSE
 from madang.migrations import ledger
 from madang.migrations.usage_functions import BOOK, EXPIRY_TRUSTED, EXTEND, OPEN_BUDGET, OUTPUT_FITS, RESERVE
 
-revision = "0017_reservations"
-down_revision = "0016_finish_reason"
+revision = "0022_reservations"
+down_revision = "0021_document_notes"
 branch_labels = None
 depends_on = None
 
