@@ -65,7 +65,7 @@ async def test_a_locked_row_lets_no_other_lease_lapse_and_is_not_lost(house: Hou
     before = (await other.run()).lease_expires_at
     async with house.db.transaction() as tx:
         await tx.execute(select(Run.id).where(Run.id == one.run_id).with_for_update())
-        skipped = await asyncio.wait_for(hands.renew(), 10)
+        skipped = await asyncio.wait_for(asyncio.get_running_loop().create_task(hands.renew()), 10)
     assert skipped == {one.run_id}
     assert (held.reason, free.reason) == (None, None)
     after = (await other.run()).lease_expires_at
@@ -81,7 +81,7 @@ async def test_a_locked_row_that_is_anothers_by_now_is_lost(house: House, config
     await asked.change(attempt=2, lease_owner="another")
     async with house.db.transaction() as tx:
         await tx.execute(select(Run.id).where(Run.id == asked.run_id).with_for_update())
-        await hands.renew()
+        await asyncio.get_running_loop().create_task(hands.renew())
     assert hand.reason == "lost"
 
 

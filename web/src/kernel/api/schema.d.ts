@@ -2399,7 +2399,7 @@ export interface components {
         };
         /**
          * Failure
-         * @description Why a document could not be read, and what to do about it.
+         * @description Why a document could not be read, or what it waits for, and what to do about it.
          */
         Failure: {
             /** Code */
