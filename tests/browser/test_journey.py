@@ -116,7 +116,7 @@ def test_an_answer_that_fails_says_why_and_offers_a_way_out(window: Open) -> Non
 
     page.route(re.compile(r"/messages$"), with_a_wrong_key)
     send(page, "될까요?")
-    expect(page.get_by_role("alert")).to_contain_text("모델 제공자가 요청을 거절했습니다", timeout=30_000)
+    expect(page.get_by_role("alert")).to_contain_text("모델 서버가 요청을 거절했습니다", timeout=30_000)
     accessible(page)
     expect(page.get_by_role("alert").get_by_role("button", name="다시 답변받기")).to_be_enabled()
 
