@@ -1,9 +1,7 @@
 """Tests refuse what holds a connection to PostgreSQL while it waits for another server."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from types import FrameType
 from typing import Any
 
 import aiohttp
@@ -11,9 +9,6 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from madang.kernel.transaction_guard import NestedTransactionError, has_open_transaction
-
-TO_BE_MENDED = frozenset({"madang.features.chat.service.asking", "madang.features.usage.service.meter"})
-"""Modules that still wait within a transaction."""
 
 
 def refuse_waits_in_transactions() -> None:
@@ -23,19 +18,10 @@ def refuse_waits_in_transactions() -> None:
     aiohttp.ClientSession._request = _guarded(aiohttp.ClientSession._request, "HTTP")  # type: ignore[method-assign]  # for good
 
 
-def _callers() -> set[str]:
-    frame: FrameType | None = sys._getframe(1)  # what `inspect.currentframe` calls
-    names = set[str]()
-    while frame is not None:
-        names.add(str(frame.f_globals["__name__"]))
-        frame = frame.f_back
-    return names
-
-
 def _guarded(real: Callable[..., Awaitable[Any]], what: str) -> Any:
     @wraps(real)
     def asking(*args: Any, **options: Any) -> Awaitable[Any]:
-        if has_open_transaction() and TO_BE_MENDED.isdisjoint(_callers()):
+        if has_open_transaction():
             raise NestedTransactionError(f"{what} is asked while this task holds a transaction open")
         return real(*args, **options)
 

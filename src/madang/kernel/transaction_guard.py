@@ -31,9 +31,6 @@ class _Holder:
 _HOLDER: ContextVar[_Holder | None] = ContextVar("transaction_holder", default=None)
 _told: set[str] = set()
 
-TO_BE_MENDED = frozenset({"madang.features.usage.service.meter"})
-"""Modules that still open a transaction within their caller's; only told of, not refused."""
-
 
 def has_open_transaction() -> bool:
     """Whether the current task holds a transaction open; tasks that it began do not count."""
@@ -59,18 +56,17 @@ def the_only_transaction(*, strict: bool) -> Generator[None]:
 
 
 def _refuse(*, strict: bool) -> None:
-    module, line = _caller()
-    place = f"{module}:{line}"
-    if strict and module not in TO_BE_MENDED:
+    place = _caller()
+    if strict:
         raise NestedTransactionError(f"{place} opens a transaction while this task holds another open")
     if place not in _told:
         _told.add(place)
         logger.error("transaction_in_transaction", place=place)
 
 
-def _caller() -> tuple[str, int]:
+def _caller() -> str:
     """Whoever opened the transaction: the first frame that is not of the machinery."""
     frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # what `inspect.currentframe` calls, without its price
     while frame.f_back is not None and frame.f_globals["__name__"] in {__name__, "contextlib", "madang.kernel.db"}:
         frame = frame.f_back
-    return str(frame.f_globals["__name__"]), frame.f_lineno
+    return f"{frame.f_globals['__name__']}:{frame.f_lineno}"

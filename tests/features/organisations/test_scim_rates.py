@@ -1,8 +1,9 @@
 """A token of a directory asks so often and not more, whatever it asks, and is told so in SCIM's own words."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
+import httpx
 import pytest
 from pydantic import SecretStr
 from scim2_models import Error
@@ -68,6 +69,26 @@ async def test_a_refused_request_changes_nothing(a: System, limit: Limit) -> Non
     assert made.status_code == 429
     limit(0)
     assert (await a("GET", "/Users")).json()["totalResults"] == 0
+
+
+async def test_nothing_is_read_of_what_a_stranger_or_somebody_too_fast_sends(a: System, limit: Limit) -> None:
+    limit(1)
+    read = 0
+
+    async def sent() -> AsyncGenerator[bytes]:
+        nonlocal read
+        for part in (b"{", b"}"):
+            read += 1
+            yield part
+
+    async def post(token: str) -> int:
+        async with httpx.AsyncClient(transport=a.transport) as client:
+            headers = {"Authorization": f"Bearer {token}"}
+            return (await client.post(a.url + "/Users", content=sent(), headers=headers)).status_code
+
+    assert (await post("ms_unknown"), read) == (401, 0)
+    assert (await post(a.token), read) == (400, 2)
+    assert (await post(a.token), read) == (429, 2)
 
 
 async def test_each_token_has_its_own_and_a_wrong_one_uses_nothing_up(

@@ -129,10 +129,10 @@ async def begin_passkey(house: HouseDep, request: Request, who: Who, body: NewPa
 
 
 @router.post("", status_code=201, responses=problems(401, 403, 409))
-async def add_passkey(house: HouseDep, request: Request, tx: WriteTx, who: Who, body: PasskeyBody) -> Passkey:
+async def add_passkey(house: HouseDep, request: Request, who: Who, body: PasskeyBody) -> Passkey:
     """Keep the passkey that the browser made of the options."""
     credential = body.credential.model_dump(by_alias=True)
-    return await passkeys.register(house, tx, who, site_of(house, request), body.name, credential)
+    return await passkeys.register(house, who, site_of(house, request), body.name, credential)
 
 
 @router.put("/{passkey_id:uuid}", responses=problems(401, 404))

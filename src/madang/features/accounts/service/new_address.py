@@ -34,10 +34,13 @@ async def change(
     if not mail.is_set_up(house.settings):
         return await _change_at_once(house, who, wanted)
     async with house.db.transaction(who) as tx:
+        _permit_other((await own_account(tx, who)).email, wanted)
+    may_write = await _may_write_to(house, wanted)
+    async with house.db.transaction(who) as tx:
         account = people.account(await own_account(tx, who))
         _permit_other(account.email, wanted)
         await record(tx, who, "accounts.email_change_asked", Target("account", who.account_id))
-        if await _may_write_to(house, wanted):
+        if may_write:
             await tx.enqueue(WRITE, LetterWanted("email_change", wanted, language, who.account_id))
     return account
 

@@ -1,6 +1,5 @@
 """SCIM 2.0 for other systems, and the tokens and roles that an organisation's admins give them."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -19,7 +18,6 @@ from madang.kernel.problems import problems
 
 SCIM = "application/scim+json"
 LARGEST_BODY = 1 << 20
-STRANGERS_BODY = 64 << 10
 PATH = "/scopes/{scope_id:uuid}/scim/v2"
 
 type Days = Annotated[int, Field(ge=1, le=3650), NUMBER]
@@ -102,10 +100,12 @@ async def scim(house: HouseDep, request: Request, scope_id: UUID, path: str) -> 
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token if scheme.lower() == "bearer" else ""
     try:
-        body = await _body(request, lambda: _authenticate(house, scope_id, token))
         async with house.db.transaction() as tx:
-            caller = await tokens.authenticate(tx, scope_id, token)
-            request.scope[ADDED] = await tokens.limit(house, caller)
+            known = await tokens.authenticate(tx, scope_id, token)
+        request.scope[ADDED] = await tokens.limit(house, known)
+        body = await _body(request)
+        async with house.db.transaction() as tx:
+            caller = await tokens.authenticate(tx, scope_id, token)  # once more: it may have ended meanwhile
             base = _base(house, request, scope_id)
             asked = protocol.Request(request.method, path, base, dict(request.query_params), body)
             reply = await protocol.handle(tx, caller.organisation, asked)
@@ -120,19 +120,11 @@ async def scim(house: HouseDep, request: Request, scope_id: UUID, path: str) -> 
     return Response(content, reply.status, headers, SCIM)
 
 
-async def _authenticate(house: HouseDep, scope_id: UUID, token: str) -> None:
-    async with house.db.transaction() as tx:
-        await tokens.authenticate(tx, scope_id, token)
-
-
-async def _body(request: Request, authenticate: Callable[[], Awaitable[None]]) -> bytes:
-    """What was sent, or the first byte too much of it; more than a little is taken from nobody who is not known."""
-    body, is_known = b"", False
+async def _body(request: Request) -> bytes:
+    """What was sent, or the first part too much of it."""
+    body = b""
     async for part in request.stream():
         body += part
-        if len(body) > STRANGERS_BODY and not is_known:
-            await authenticate()
-            is_known = True
         if len(body) > LARGEST_BODY:
             break
     return body

@@ -18,6 +18,7 @@ from madang.features.accounts.service.factors import challenges
 from madang.features.accounts.service.factors.challenges import Challenge, Purpose
 from madang.features.accounts.tables import AccountRow, PasskeyRow
 from madang.kernel import log
+from madang.kernel.admission import admitted_transaction
 from madang.kernel.audit import Target, record
 from madang.kernel.auth import Principal
 from madang.kernel.db import Tx
@@ -89,7 +90,7 @@ async def registration_options(house: House, tx: Tx, who: Principal, site: Site)
     return options_to_json_dict(options)
 
 
-async def register(house: House, tx: Tx, who: Principal, site: Site, name: str, credential: Credential) -> Passkey:
+async def register(house: House, who: Principal, site: Site, name: str, credential: Credential) -> Passkey:
     """Keep a passkey that was made for `registration_options`.
 
     Raises `Forbidden` (passkey_refused), `Unauthorized` (challenge_invalid) and `Conflict` (passkey_known,
@@ -101,6 +102,11 @@ async def register(house: House, tx: Tx, who: Principal, site: Site, name: str, 
         raise challenges.invalid()
     row = _verified(who.account_id, site, challenge, credential)
     await challenges.spend(house, challenge)
+    async with admitted_transaction(house, who) as tx:
+        return await _keep(house, tx, who, name, row)
+
+
+async def _keep(house: House, tx: Tx, who: Principal, name: str, row: dict[str, object]) -> Passkey:
     owner = await account_for(tx, who, who.account_id, lock=True)
     await _leave_room(tx, who.account_id)
     made = await tx.scalar(
@@ -111,7 +117,7 @@ async def register(house: House, tx: Tx, who: Principal, site: Site, name: str, 
     )
     if made is None:
         raise Conflict("passkey_known", "This device has a passkey here already.")
-    await record(tx, who, "accounts.passkey_added", Target("passkey", made.id), rp_id=site.rp_id)
+    await record(tx, who, "accounts.passkey_added", Target("passkey", made.id), rp_id=made.rp_id)
     await recovery.tell(house, tx, "passkey_added", owner.email)
     return _shown(made)
 

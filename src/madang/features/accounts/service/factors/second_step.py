@@ -1,7 +1,9 @@
 """The second step of signing in by password, signing in by passkey, and the way out for who lost every factor."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -54,22 +56,27 @@ async def options(house: House, site: Site, login_challenge: str | None) -> tupl
 async def finish(house: House, challenge_text: str, answer: Answer, site: Site, device: Device) -> SignIn:
     """Sign in who gave the password before and proves themselves a second time.
 
-    Raises `Unauthorized` (challenge_invalid, second_factor_wrong), `Forbidden` (account_disabled) and `TooMany`.
+    The challenge is spent once the answer was seen to be right, between two transactions. Raises `Unauthorized`
+    (challenge_invalid, second_factor_wrong), `Forbidden` (account_disabled) and `TooMany`.
     """
     challenge = challenges.read(challenge_text)
+    assertion = Assertion(site, challenge, answer.credential or {})
     desk = await house.resource(open_desk)
     async with house.db.transaction() as tx:
         row = await _account_of(house, tx, challenge)
         counted = await _counters(tx, desk, row, answer, device)
     async with throttle.attempt(house, counted):
         await challenges.count_try(house, challenge)
-        async with house.db.transaction() as tx:
-            row = await _account_of(house, tx, challenge, lock=True)
-            refused = await _check(house, tx, row, Assertion(site, challenge, answer.credential or {}), answer)
-            if refused is None:
-                await challenges.spend(house, challenge)
-                return await signing_in.begin(tx, desk, row, device, f"password and {answer.method}")
-        await _note(house, row, "accounts.second_factor_failed", answer.method, refused)
+        async with _rehearsal(house) as tx:
+            refused = await _check(house, tx, await _account_of(house, tx, challenge), assertion, answer)
+        if refused is None:
+            await challenges.spend(house, challenge)
+            async with house.db.transaction() as tx:
+                row = await _account_of(house, tx, challenge, lock=True)
+                refused = await _check(house, tx, row, assertion, answer)
+                if refused is None:
+                    return await signing_in.begin(tx, desk, row, device, f"password and {answer.method}")
+        await _note(house, challenge.account_id, "accounts.second_factor_failed", answer.method, refused)
         raise Unauthorized("second_factor_wrong", "This is not right, or it was used already. Try the next one.")
 
 
@@ -96,15 +103,20 @@ async def sign_in_by_passkey(
     """
     challenge = challenges.read(challenge_text)
     challenges.require_good(house, challenge, Purpose.PASSKEY_SIGN_IN)
+    assertion, desk = Assertion(site, challenge, credential), await house.resource(open_desk)
     async with throttle.attempt(house, throttle.counters(device.address)):
-        async with house.db.transaction() as tx:
-            proof = await passkeys.prove(tx, Assertion(site, challenge, credential))
+        async with _rehearsal(house) as tx:
+            proof = await passkeys.prove(tx, assertion)
             row = await _standing(tx, proof)
-            if row is not None and proof.refused is None:
-                await challenges.spend(house, challenge)
-                return await signing_in.begin(tx, await house.resource(open_desk), row, device, held.PASSKEY)
+        if row is not None and proof.refused is None:
+            await challenges.spend(house, challenge)
+            async with house.db.transaction() as tx:
+                proof = await passkeys.prove(tx, assertion)
+                row = await _standing(tx, proof)
+                if row is not None and proof.refused is None:
+                    return await signing_in.begin(tx, desk, row, device, held.PASSKEY)
         if row is not None:
-            await _note(house, row, "accounts.passkey_refused", held.PASSKEY, proof.refused)
+            await _note(house, proof.account_id, "accounts.passkey_refused", held.PASSKEY, proof.refused)
         raise Unauthorized("passkey_refused", "This passkey is not known here, or its answer was wrong. Try again.")
 
 
@@ -121,6 +133,18 @@ async def reset(house: House, email: str) -> Account:
         for letter in letters:
             await recovery.tell(house, tx, letter, row.email)
         return people.account(row)
+
+
+@asynccontextmanager
+async def _rehearsal(house: House) -> AsyncGenerator[Tx]:
+    """A transaction to see in whether an answer is right. It is rolled back, so nothing is used up by it.
+
+    The challenge is spent after it, and what was seen is looked at once more in the transaction that counts: whoever
+    comes second with the same challenge, or while Valkey is away, still has their code.
+    """
+    async with house.db.transaction() as tx:
+        yield tx
+        await tx.rollback()
 
 
 async def _account_of(house: House, tx: Tx, challenge: Challenge, *, lock: bool = False) -> AccountRow:
@@ -152,7 +176,7 @@ async def _standing(tx: Tx, proof: Proof) -> AccountRow | None:
     return await tx.scalar(query) if proof.account_id else None
 
 
-async def _note(house: House, row: AccountRow, deed: str, method: str, reason: str | None) -> None:
+async def _note(house: House, account_id: UUID | None, deed: str, method: str, reason: str | None) -> None:
     """Record what did not work; its own transaction, since that of the attempt may not be kept."""
     async with house.db.transaction() as tx:
-        await record(tx, None, deed, Target("account", row.id), method=method, reason=reason or "")
+        await record(tx, None, deed, Target("account", account_id), method=method, reason=reason or "")
