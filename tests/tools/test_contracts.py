@@ -15,8 +15,9 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["import
 
 HOUSE = {
     "cli": "import madang.processes",
-    "processes/api": "import madang.catalog",
+    "processes/api": "import madang.catalog\nimport madang.adapters.opening",
     "catalog": "import madang.features.chat.module\nimport madang.products.shop.module",
+    "adapters/opening": "import madang.kernel.db",
     "kernel/db": "",
     "features/chat/module": "import madang.features.chat.routes",
     "features/chat/routes": "import fastapi\nimport madang.features.chat.service",
@@ -34,6 +35,7 @@ PLANTED = {
     "layers": {"kernel/db": "import madang.features.runs.public"},
     "files": {"features/runs/service": "import madang.features.runs.public"},
     "doors": {"products/shop/service": "import madang.features.runs.service"},
+    "engines": {"features/runs/service": "import madang.adapters.opening"},
     "product-doors": {"processes/api": "import madang.products.shop.service"},
     "calls-down": {"features/runs/service": "import madang.features.chat.public"},
     "no-cycle": {
@@ -47,6 +49,7 @@ PLANTED = {
 MORE_PLANTED = {
     "a file of another name": ("files", {"features/runs/helpers": ""}),
     "a way in that knows another": ("files", {"features/chat/jobs": "import madang.features.chat.routes"}),
+    "the kernel knows an engine": ("layers", {"kernel/db": "import madang.adapters.opening"}),
     "the kernel knows a process": ("layers", {"kernel/db": "import madang.processes.api"}),
     "the catalog past the module": ("doors", {"catalog": "import madang.features.runs.service"}),
     "a service on the queue": ("no-transport", {"features/runs/service": "import celery"}),
