@@ -213,4 +213,4 @@ async def test_one_scheduler_leads_and_another_takes_over_when_it_dies(live: Liv
     code, _ = await ends(live, last)
     assert code == 0
     with redis.Redis.from_url(live.valkey.url) as valkey:
-        assert not valkey.exists("madang:lock:{scheduler}"), "the lead was given back"
+        assert not valkey.exists("madang:lock:{scheduler}:holder"), "the lead was given back"

@@ -15,19 +15,32 @@ from types import MappingProxyType
 
 from redis.asyncio import Redis
 
-_ACQUIRE = """
-if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return redis.call('INCR', KEYS[2]) end
-if redis.call('GET', KEYS[1]) == ARGV[1] then return tonumber(redis.call('GET', KEYS[2])) end
-return 0
+_HOLDER = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local holder = redis.call('HMGET', KEYS[1], 'token', 'until')
+local is_held = holder[1] and tonumber(holder[2]) > now
+local is_mine = is_held and holder[1] == ARGV[1]
+local function hold() redis.call('HSET', KEYS[1], 'token', ARGV[1], 'until', string.format('%.0f', now + ARGV[2])) end
 """
-"""The second line answers a call that is repeated because the reply to it was lost."""
-_EXTEND = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""The end of a lock is a field, not the key's own: a full Valkey lets keys with a time to live go (`volatile-lru`), and
+takes those in use for idle within one second of its clock and while it rewrites its append-only file."""
+_ACQUIRE = f"""{_HOLDER}
+if is_mine then return tonumber(redis.call('GET', KEYS[2])) end
+if is_held then return 0 end
+hold()
+return redis.call('INCR', KEYS[2])
 """
-_RELEASE = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])
+"""The first line answers a call that is repeated because the reply to it was lost."""
+_EXTEND = f"""{_HOLDER}
+if is_mine then hold() end
+return is_mine and 1 or 0
+"""
+_RELEASE = f"""{_HOLDER}
+return is_mine and redis.call('DEL', KEYS[1]) or 0
+"""
+_IS_LOCKED = f"""{_HOLDER}
+return is_held and 1 or 0
 """
 _FIRST_WAIT_SECONDS = 0.01
 _LONGEST_WAIT_SECONDS = 0.25
@@ -46,11 +59,11 @@ class Locks:
     """
 
     def __init__(self, valkey: Redis, prefix: str) -> None:
-        self._valkey = valkey
         self._prefix = prefix
         self._acquire = valkey.register_script(_ACQUIRE)
         self._extend = valkey.register_script(_EXTEND)
         self._release = valkey.register_script(_RELEASE)
+        self._is_locked = valkey.register_script(_IS_LOCKED)
 
     async def acquire(self, name: str, ttl: float, timeout: float = 0) -> int:  # noqa: ASYNC109  # part of the lock's contract
         """Try for up to `timeout` seconds to hold the lock for `ttl` seconds.
@@ -90,7 +103,7 @@ class Locks:
 
     async def is_locked(self, name: str) -> bool:
         """Whether anyone holds the lock."""
-        return bool(await self._valkey.exists(self._keys(name)[0]))
+        return bool(await self._is_locked(keys=self._keys(name)[:1]))
 
     @asynccontextmanager
     async def lock(self, name: str, ttl: float, timeout: float = 0) -> AsyncGenerator[bool]:  # noqa: ASYNC109  # as above
@@ -103,7 +116,7 @@ class Locks:
                 await self.release(name)
 
     def _keys(self, name: str) -> list[str]:
-        return [f"{self._prefix}:lock:{{{name}}}", f"{self._prefix}:lock:{{{name}}}:fence"]
+        return [f"{self._prefix}:lock:{{{name}}}:holder", f"{self._prefix}:lock:{{{name}}}:fence"]
 
 
 def _milliseconds(seconds: float) -> int:
