@@ -40,6 +40,7 @@ def test_an_undocumented_setting_would_be_missed(monkeypatch: pytest.MonkeyPatch
     assert reference.settings() != before
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs/decisions").glob("[0-9]*.md")), ids=lambda path: path.stem)
-def test_a_decision_says_its_number_and_itself(page: Path) -> None:
-    assert re.match(rf"# {page.stem[:4]}\. \S", page.read_text())
+def test_a_decision_says_its_number_and_itself() -> None:
+    decisions = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+    assert decisions
+    assert [page.stem for page in decisions if not re.match(rf"# {page.stem[:4]}\. \S", page.read_text())] == []

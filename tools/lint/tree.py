@@ -10,7 +10,8 @@ from typing import Literal
 
 CODE_FOLDERS = ("src", "tests", "tools", "bench")
 PACKAGES = ("features", "products")
-SKIPPED = {".git", ".venv", "node_modules", "__pycache__", ".madang", "dist", "static", "test-results"}
+CACHES = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache"}
+SKIPPED = {".git", ".venv", "node_modules", ".madang", "dist", "static", "test-results", *CACHES}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,4 +76,9 @@ def files(root: Path) -> tuple[str, ...]:
         listed = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.splitlines()
         return tuple(sorted(path for path in set(listed) if (root / path).is_file()))
     walked = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    return tuple(sorted(str(path) for path in walked if not SKIPPED.intersection(path.parts)))
+    return tuple(sorted(str(path) for path in walked if not any(map(_is_left_behind, path.parts))))
+
+
+def _is_left_behind(part: str) -> bool:
+    """Whether tools make a folder of this name, so that nothing in it belongs to the repository."""
+    return part in SKIPPED or part.endswith(".egg-info")
