@@ -1,7 +1,9 @@
 """What a part that stands still costs everybody: `python bench/freezes.py [SECONDS …] [--parts PART,…]`.
 
 Each part in turn is frozen (SIGSTOP) under four runs that are each at another step, without and with a budget that
-binds them. Not measured as a speed: a table of what people met, and whether every word and token was right.
+binds them. The suite freezes the databases alone, for three seconds in the middle of an answer: all other parts and
+steps take too long for it on a busy machine, and are looked at here. Not measured as a speed: a table of what people
+met, and whether every word and token was right.
 """
 
 import argparse

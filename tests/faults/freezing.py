@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ import aiohttp
 import psycopg
 
 from madang.kernel.jobs import spawn
-from tests.faults.readers import Chat, People
+from tests.faults.readers import LONGEST_SECONDS, Chat, People
 from tests.live import Live, eventually
 
 PARTS = ("postgres", "valkey", "worker-1", "api", "model")
@@ -78,28 +78,10 @@ def held(live: Live, part: str) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-async def freeze(live: Live, people: People, part: str, seconds: float) -> Frozen:
-    """Freeze the part for so long while four runs are each at another step; what came of it."""
-    seen, names = Frozen(part), list(STEPS)
-    asked: dict[str, asyncio.Task[Chat]] = {}
-    before = set(people.heard)
-
-    def ask(step: str) -> None:
-        asked[step] = spawn(people.ask(STEPS[step], 1), step)
-
-    async def heard(words: int, runs: int) -> None:
-        async def enough() -> bool:
-            return sum(people.heard[run] >= words for run in people.heard.keys() - before) >= runs
-
-        await eventually(enough, within=60)
-
-    ask(names[2])
-    await heard(5, 1)
-    ask(names[3])
-    await heard(TOKENS - 6, 1)
-    ask(names[1])
-    ask(names[0])
-    await asyncio.sleep(0.1)
+async def freeze(live: Live, people: People, part: str, seconds: float, steps: Iterable[str] = STEPS) -> Frozen:
+    """Freeze the part for so long while a run is at each of the steps; what came of it."""
+    seen = Frozen(part)
+    asked = await _ask_up_to(people, set(steps))
     probe = spawn(_probe(live, people, seen), "probe")
     with held(live, part):
         await asyncio.sleep(seconds)
@@ -116,6 +98,29 @@ async def freeze(live: Live, people: People, part: str, seconds: float) -> Froze
         if not (is_whole or (part == "model" and WHOLE.startswith(chat.answer["text"]))):
             seen.faults.append(f"{step}: {chat.answer}")
     return seen
+
+
+async def _ask_up_to(people: People, steps: set[str]) -> dict[str, asyncio.Task[Chat]]:
+    """Ask for each of the steps, those that take longest to reach first, and wait until all are reached."""
+    asked: dict[str, asyncio.Task[Chat]] = {}
+    before = set(people.heard)
+
+    async def ask(step: str, words: int = 0) -> None:
+        if step not in steps:
+            return
+        asked[step] = spawn(people.ask(STEPS[step], 1), step)
+
+        async def enough() -> bool:
+            return not words or any(people.heard[run] >= words for run in people.heard.keys() - before)
+
+        await eventually(enough, within=LONGEST_SECONDS)
+
+    await ask("in the middle", 5)
+    await ask("at the end", TOKENS - 6)
+    await ask("before the first word")
+    await ask("before the claim")
+    await asyncio.sleep(0.1)
+    return asked
 
 
 async def _probe(live: Live, people: People, seen: Frozen) -> None:
