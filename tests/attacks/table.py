@@ -13,7 +13,7 @@ from madang.features.files.contracts import DiscardObject
 from madang.features.knowledge.contracts import IngestDocument
 from madang.features.organisations.contracts import MemberJoined, MemberLeft, ScopeDeleted
 from madang.features.runs.contracts import RunEnded, RunOrder
-from madang.features.usage.contracts import BudgetReached
+from madang.features.usage.contracts import BudgetReached, CallsCorrected, ForgetSubject
 from madang.kernel.clock import now
 from madang.kernel.ids import new_id
 
@@ -242,6 +242,7 @@ JOBS: dict[str, Forge] = {
     "files.discard": lambda things, _: DiscardObject(things["user.files"]["key"]),
     "knowledge.ingest": lambda things, who: IngestDocument(things["user.documents"]["id"], who),
     "runs.perform": lambda things, _: RunOrder(things["user.runs"]["id"]),
+    "usage.forget_subject": lambda _, who: ForgetSubject(who),
 }
 """Every job: what it is given of the victim's in an attacker's name, which must change nothing."""
 
@@ -254,6 +255,7 @@ REACTIONS: dict[str, Forge] = {
         things["partner.scopes"]["id"], tuple(things["partner.scopes"]["path"]), who
     ),
     "organisations.scope_deleted": lambda things, who: ScopeDeleted(who, (*things["partner.scopes"]["path"], who)),
+    "usage.calls_corrected": lambda _, who: CallsCorrected(who),
     "usage.budget_reached": lambda things, who: BudgetReached(
         budget_id=things["partner.budgets"]["id"],
         subject_kind="scope",
