@@ -263,7 +263,8 @@ async def test_attack_a_code_is_made_in_the_moment_in_which_its_makers_supervisi
         async with world.house.db.transaction() as tx:
             await tx.execute(update(AccountRow).where(AccountRow.id == maker.account_id).values(is_supervisor=False))
             is_ending.set()
-            await is_waited_for(world, await tx.scalar(text("SELECT pg_backend_pid()")))
+            number = await tx.scalar(text("SELECT pg_backend_pid()"))
+            await asyncio.get_running_loop().create_task(is_waited_for(world, number))
 
     async def make() -> None:
         await is_ending.wait()

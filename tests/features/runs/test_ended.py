@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from madang.adapters import valkey_streams
 from madang.features.runs.contracts import SAID, TAKEN_BACK
 from madang.features.runs.service import desk
 from madang.features.runs.service.compacting import compact
 from madang.features.runs.service.packing import compacted, pack, said, unpack
-from madang.kernel import streams
 from madang.kernel.db import in_seconds
 from madang.kernel.house import House
 from madang.kernel.streams import Event
@@ -49,7 +49,7 @@ async def test_readers_at_every_place_lose_nothing_when_the_log_is_dropped_at_an
 async def test_an_ended_log_leaves_valkey_soon_and_its_fence_a_little_later(
     asked: Asked, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "RETIRE_GAP_SECONDS", 0.01)
+    monkeypatch.setattr(valkey_streams, "RETIRE_GAP_SECONDS", 0.01)
     await asyncio.wait_for(asked.perform(), 30)
     stream, head = house.streams._keys(str(asked.run_id))
 
