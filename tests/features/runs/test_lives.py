@@ -344,10 +344,10 @@ async def test_a_next_attempt_of_which_only_the_reply_was_lost_is_made(
     monkeypatch.setattr(performance, "run_agent", once(performance.run_agent, AWAY))
     real = Hands._hold
 
-    def hold(self: Hands, row: Any, written: Any = ()) -> Any:
+    def hold(self: Hands, row: Any, written: Any = (), **more: Any) -> Any:
         if row.attempt == 2:
             raise AWAY
-        return real(self, row, written)
+        return real(self, row, written, **more)
 
     monkeypatch.setattr(Hands, "_hold", hold)
     await asyncio.wait_for(asked.perform(), 30)
