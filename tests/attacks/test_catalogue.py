@@ -113,6 +113,10 @@ PROTECTED = {
 """Of these tables one changes only these columns of one's own row; the others are the house's to write."""
 
 
+GUESTS = {"user.glossary_terms"}
+"""Tables of products from outside, which may have joined this database in another test."""
+
+
 async def rows(cast: Cast, query: str, **values: object) -> list[Any]:
     async with cast.house.db.transaction() as tx:
         return list((await tx.execute(text(query), values)).all())
@@ -136,6 +140,7 @@ async def test_every_table_says_what_the_application_changes_of_it(cast: Cast) -
         ours=list(OURS),
     )
     listed = {**READ_ONLY, **APPENDED, **COLUMNS, **WHOLE}
+    found = [row for row in found if row.name not in GUESTS]
     assert {row.name for row in found} == set(listed), (
         "a new table: put it into the one of READ_ONLY, APPENDED, COLUMNS and WHOLE that is true of it, and grant the"
         " application no more than that in its migration"

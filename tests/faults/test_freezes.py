@@ -36,7 +36,7 @@ async def test_what_stands_still_for_less_than_the_lease_has_nothing_said_again_
                 assert not seen.faults, (seen, live.logs())
                 assert seen.statuses == ["complete"], seen
                 assert seen.again == 0, seen
-                assert seen.served, seen
+                assert seen.served + seen.refused, seen
         people.check()
         await settled(live)
         check_rows(live, people)
