@@ -160,3 +160,17 @@ async def test_in_production_a_transaction_within_another_is_logged_once_and_wor
         await nest(house)
         await nest(house)
     assert len(transaction_guard._told) == 1
+
+
+async def test_a_connection_that_is_given_back_after_closing_is_closed(
+    house_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "GIVE_BACK_SECONDS", 0.01)
+    engine = postgres.open_engine(house_settings, "test")
+    held = await engine.connect()
+    driver = (await held.get_raw_connection()).driver_connection
+    await postgres.close_engine(engine)
+    assert driver is not None
+    assert not driver.closed
+    await held.close()
+    assert driver.closed

@@ -17,9 +17,9 @@ import msgspec
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.rows import Row
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from madang.kernel import log
 from madang.kernel.db import APP_ROLE, HOUSE
@@ -158,10 +158,15 @@ def open_engine(settings: Settings, process: str, *, house: bool = False) -> Asy
 
 
 async def close_engine(engine: AsyncEngine) -> None:
-    """Close every connection. Those in use are waited for, but not long: given back later, nobody would close them."""
+    """Close every connection. Those in use are waited for, but not long; they are closed when they are given back."""
     pool = cast("QueuePool", engine.pool)
     for _ in range(GIVE_BACK_LOOKS):
         if not pool.checkedout():
             break
         await asyncio.sleep(GIVE_BACK_SECONDS / GIVE_BACK_LOOKS)
+    event.listen(pool, "checkin", _close_late)
     await engine.dispose()
+
+
+def _close_late(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.invalidate()
