@@ -113,4 +113,7 @@ def _end(returncode: int | None) -> str:
         return "ingest_failed"
     if returncode == -24:
         return "document_too_slow"
-    return "document_too_large" if returncode in {-9, -6} else "document_corrupt"
+    if returncode in {-9, -6}:
+        return "document_too_large"
+    logger.warning("reader_crashed", returncode=returncode)
+    return "document_corrupt"
