@@ -10,8 +10,8 @@ import pytest
 from celery.contrib.testing.worker import start_worker
 
 from madang.adapters.celery_carrier import TASK, Carrier, celery_app
+from madang.adapters.opening import open_valkey
 from madang.kernel.db import Delivery
-from madang.kernel.house import open_valkey
 from madang.kernel.ids import new_id
 from madang.kernel.settings import Settings
 
